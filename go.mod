@@ -1,0 +1,3 @@
+module kanshiki
+
+go 1.26
