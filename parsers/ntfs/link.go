@@ -1,0 +1,246 @@
+package ntfs
+
+import (
+	"iter"
+	"slices"
+
+	"kanshiki/parsers/internal/utf16"
+)
+
+// Link is one name of a file in one directory: a hard link. A DOS name is no
+// link of its own, it belongs to the Win32 name in the same directory.
+type Link struct {
+	c *Catalog
+	l *link
+	n uint32 // record that holds it
+}
+
+// Links yields the names in the order of the records. A DOS name without its
+// Win32 name is yielded itself.
+func (f File) Links() iter.Seq[Link] {
+	return func(yield func(Link) bool) {
+		for n := range f.records() {
+			e := f.c.entries.at(n)
+			for i := range uint32(e.nlinks) {
+				l := f.c.links.at(e.links + i)
+				if l.space == NameDOS && f.hasLong(l.parent) {
+					continue
+				}
+				if !yield(Link{f.c, l, n}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (f File) hasLong(parent Ref) bool {
+	for n := range f.records() {
+		e := f.c.entries.at(n)
+		for i := range uint32(e.nlinks) {
+			if l := f.c.links.at(e.links + i); l.space == NameWin32 && l.parent == parent {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// DOSName is the short name that belongs to a Win32 name in UTF-16LE, or nil.
+func (f File) DOSName(of Link) []byte {
+	if of.l.space != NameWin32 {
+		return nil
+	}
+	for n := range f.records() {
+		e := f.c.entries.at(n)
+		for i := range uint32(e.nlinks) {
+			if l := f.c.links.at(e.links + i); l.space == NameDOS && l.parent == of.l.parent {
+				return f.c.name(l.name, l.len)
+			}
+		}
+	}
+	return nil
+}
+
+// nameRank orders namespaces for "the" name of a file: Win32, both, POSIX, DOS.
+var nameRank = [4]uint8{NameWin32: 0, NameWin32DOS: 1, NamePOSIX: 2, NameDOS: 3}
+
+// Primary is the link to show where only one can be: by namespace, then the
+// lowest attribute id.
+func (f File) Primary() (Link, bool) {
+	var best Link
+	for l := range f.Links() {
+		if best.l == nil || nameRank[l.l.space&3] < nameRank[best.l.space&3] ||
+			nameRank[l.l.space&3] == nameRank[best.l.space&3] && l.n == best.n && l.l.id < best.l.id {
+			best = l
+		}
+	}
+	return best, best.l != nil
+}
+
+func (c *Catalog) name(at uint32, units uint8) []byte { return c.names.get(at, 2*uint32(units)) }
+
+// Name is the name in UTF-16LE.
+func (l Link) Name() []byte { return l.c.name(l.l.name, l.l.len) }
+
+// Parent is the reference to the directory, as the name holds it.
+func (l Link) Parent() Ref { return l.l.parent }
+
+// Namespace is POSIX, Win32, DOS or Win32 and DOS.
+func (l Link) Namespace() uint8 { return l.l.space }
+
+// Times are those of $FILE_NAME.
+func (l Link) Times() Times { return *l.c.times.at(l.l.times) }
+
+// Attributes are the file attributes kept beside the name, often outdated.
+func (l Link) Attributes() uint32 { return l.l.flags }
+
+// Record is the MFT entry that holds the name.
+func (l Link) Record() uint64 { return uint64(l.n) }
+
+// Proof says how the path of a name is known; a path is as good as its worst
+// step.
+type Proof uint8
+
+// The proofs of a path, best first.
+const (
+	ProofLive    Proof = iota // each parent is in use under its reference
+	ProofPlusOne              // a parent was deleted, and its record not used again
+	ProofUSN                  // a parent is named by the change journal
+	ProofUnknown              // a parent's record was used again, or is not there
+	ProofCycle                // the chain of parents comes back to itself
+	ProofCut                  // longer than the limit of Options
+)
+
+var proofNames = [...]string{"live", "plus-one", "usn", "unknown", "cycle", "cut"}
+
+func (p Proof) String() string { return proofNames[p] }
+
+// parent finds the entry that a parent reference means. The rules are in
+// DESIGN's terms: the same object is the record with this sequence number, or
+// the record not in use whose number was raised by one when it was freed.
+func (c *Catalog) parent(ref Ref) (uint32, Proof) {
+	num, seq := ref.Record(), ref.Seq()
+	if num >= uint64(c.entries.n) {
+		return 0, ProofUnknown
+	}
+	n := uint32(num)
+	e := c.entries.at(n)
+	const firstReserved = 16 // metadata files are never freed
+	switch {
+	case e.state == recLive && (seq == 0 || seq == e.seq):
+		return n, ProofLive
+	case e.state == recDeleted && n >= firstReserved && (e.seq == nextSeq(seq) || e.seq == seq):
+		return n, ProofPlusOne
+	}
+	return 0, ProofUnknown
+}
+
+// Step is one directory on the way from the root.
+type Step struct {
+	Ref   Ref
+	Name  []byte // UTF-16LE; of the root and of unknown parents nil
+	Known bool
+}
+
+// walkUp collects the names from a parent up to the root. The last step is
+// unknown unless it is the root.
+func (c *Catalog) walkUp(ref Ref, steps []uint32) ([]uint32, Ref, Proof) {
+	proof := ProofLive
+	size := 0
+	// Brent's algorithm: the mark moves to powers of two, so a cycle is found
+	// within a small multiple of its length, without memory.
+	var mark uint32
+	power, count := 1, 0
+	for {
+		n, p := c.parent(ref)
+		proof = max(proof, p)
+		if p == ProofUnknown {
+			return steps, ref, proof
+		}
+		if n == RootRecord {
+			return steps, ref, proof
+		}
+		if count > 0 && n == mark {
+			return steps, ref, ProofCycle
+		}
+		if count++; count == power {
+			mark, power = n, power*2
+		}
+		l, ok := c.dirLink(n)
+		if !ok {
+			return steps, ref, ProofUnknown
+		}
+		if size += 2*int(l.len) + 2; size > c.v.opt.MaxPath {
+			return steps, ref, ProofCut
+		}
+		steps = append(steps, n)
+		ref = l.parent
+	}
+}
+
+// dirLink is the name of a directory, which has one.
+func (c *Catalog) dirLink(n uint32) (*link, bool) {
+	e := c.entries.at(n)
+	if e.nlinks == 1 {
+		return c.links.at(e.links), true
+	}
+	l, ok := (File{c, n}).Primary()
+	return l.l, ok
+}
+
+// Path appends the path of the link from the root in UTF-16LE, "/" between
+// names. A path whose beginning is not known starts with "?/entry-sequence".
+func (l Link) Path(dst []byte) ([]byte, Proof) {
+	if l.n == RootRecord {
+		return dst, ProofLive
+	}
+	dst, proof := l.c.appendDir(dst, l.l.parent)
+	return append(dst, l.Name()...), proof
+}
+
+// PathString is Path as WTF-8.
+func (l Link) PathString() (string, Proof) {
+	b, p := l.Path(nil)
+	return utf16.String(b), p
+}
+
+// appendDir appends the path of a directory with a "/" behind it; nothing for
+// the root.
+func (c *Catalog) appendDir(dst []byte, ref Ref) ([]byte, Proof) {
+	var few [32]uint32
+	steps, top, proof := c.walkUp(ref, few[:0])
+	if proof == ProofCycle {
+		steps = c.cutCycle(steps)
+	}
+	if proof >= ProofUnknown {
+		dst = appendUnknown(dst, top)
+	}
+	for _, n := range slices.Backward(steps) {
+		l, _ := c.dirLink(n)
+		dst = append(dst, c.name(l.name, l.len)...)
+		dst = append(dst, '/', 0)
+	}
+	return dst, proof
+}
+
+// cutCycle leaves each directory of a cycle in the path once.
+func (c *Catalog) cutCycle(steps []uint32) []uint32 {
+	seen := map[uint32]bool{}
+	for i, n := range steps {
+		if seen[n] {
+			return steps[:i]
+		}
+		seen[n] = true
+	}
+	return steps
+}
+
+func appendUnknown(dst []byte, ref Ref) []byte {
+	dst = append(dst, '?', 0, '/', 0)
+	var b [32]byte
+	for _, ch := range ref.Append(b[:0]) {
+		dst = append(dst, ch, 0)
+	}
+	return append(dst, '/', 0)
+}

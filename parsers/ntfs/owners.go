@@ -1,0 +1,3 @@
+package ntfs
+
+type ownerIndex struct{}
