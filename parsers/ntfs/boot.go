@@ -285,24 +285,20 @@ func geometryFrom(b []byte, off, size int64) (Geometry, bool) {
 	return Geometry{}, false
 }
 
-// readFull reads len(p) bytes at off, or says how many there were.
+// readFull reads len(p) bytes at off, or says how many there were. Readers
+// below may fill a bad range with zeros and tell it with an error beside the
+// full count: then none of the bytes is counted as good.
 func readFull(r io.ReaderAt, p []byte, off, size int64) (int, error) {
-	if off < 0 || off > size-int64(len(p)) {
-		if off < 0 || off >= size {
-			return 0, io.ErrUnexpectedEOF
-		}
-		n, err := r.ReadAt(p[:size-off], off)
-		if err == nil || err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return n, err
+	if off < 0 || off >= size {
+		return 0, io.ErrUnexpectedEOF
 	}
-	n, err := r.ReadAt(p, off)
-	if n == len(p) {
+	q := p[:min(int64(len(p)), size-off)]
+	n, err := r.ReadAt(q, off)
+	switch {
+	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
+		return 0, err
+	case n == len(p):
 		return n, nil
 	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
+	return n, io.ErrUnexpectedEOF
 }

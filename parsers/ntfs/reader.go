@@ -310,3 +310,22 @@ func (r *Reader) CopyTo(w io.Writer, buf []byte) (int64, error) {
 	}
 	return off, nil
 }
+
+// DiskOffset is the place on the volume of a byte of the stream, or -1 where
+// it has none of its own: a hole, a compressed unit. A resident stream lies in
+// its MFT entry.
+func (r *Reader) DiskOffset(off int64) int64 {
+	if off < 0 || off >= r.size {
+		return -1
+	}
+	if r.s.Resident() {
+		for x := range r.s.Extents() {
+			return offAdd(x.Disk, int(off))
+		}
+		return -1
+	}
+	if r.unit > 0 || off >= r.init {
+		return -1
+	}
+	return r.m.disk(off, int64(r.v.geo.ClusterSize))
+}

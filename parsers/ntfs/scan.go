@@ -108,19 +108,19 @@ func (s *scanner) record(b []byte, num uint64, off int64) {
 	for pos := rec.first(); rec.next(&pos, &a, s.say); n++ {
 		s.attribute(&rec, &a, &e)
 	}
+	const reserved = 24 // mkntfs gives these times and no name
 	switch {
 	case rec.Base != 0 && rec.Base.Record() != num:
 		e.state = recExtension
 		s.exts = append(s.exts, uint32(num))
 	case rec.InUse():
 		e.state = recLive
-	case n == 0 && !rec.damaged:
+	case (n == 0 || num < reserved && e.nlinks == 0) && !rec.damaged:
 		e.state = recBlank
 	default:
 		e.state = recDeleted
 	}
-	// mkntfs leaves the number out of the entries that it reserves.
-	if rec.HasNum && uint64(rec.Number) != num&0xFFFFFFFF && (n > 0 || rec.Number != 0) {
+	if rec.HasNum && uint64(rec.Number) != num&0xFFFFFFFF && e.state != recBlank {
 		s.say(Damage{Kind: RecordNumber, Record: num, Off: disk, Got: uint64(rec.Number), Want: num})
 	}
 	s.c.entries.add(e)
