@@ -238,7 +238,7 @@ func (c *Cache) chain(yield func(Entry, error) bool) {
 		var e Entry
 		err := r.Err()
 		switch {
-		case len(bytes.Trim(c.data[off:], "\x00")) == 0:
+		case string(found) != sig && len(bytes.TrimLeft(c.data[off:], "\x00")) == 0:
 			return // the value is larger than its entries
 		case len(found) == 4 && string(found) != sig:
 			err = cursor.Errorf(int64(off), "entry: signature %s expected, found %q", sig, found)
