@@ -179,7 +179,7 @@ func compareTruth(t *testing.T, name string) {
 // compareDeleted checks the paths of entries that were deleted late, so that
 // nothing has used their records since.
 func compareDeleted(t *testing.T, c *Catalog, name string) {
-	var n, paths, sizes int
+	var n, paths, sizes, whole, lost, lies int
 	for _, r := range readTruth(t, name) {
 		if !strings.Contains(r.flags, ",B") && !strings.Contains(r.flags, "B,") && r.flags != "B" || strings.Contains(r.flags, "reused") {
 			continue
@@ -200,14 +200,34 @@ func compareDeleted(t *testing.T, c *Catalog, name string) {
 			continue
 		}
 		for s := range f.Streams() {
-			if escapeUnits(s.Name()) == r.stream && s.Size() != r.size {
+			if escapeUnits(s.Name()) != r.stream {
+				continue
+			}
+			if s.Size() != r.size {
 				if sizes++; sizes < 5 {
 					t.Errorf("deleted %.200s:%s: size %d, want %d", r.path, r.stream, s.Size(), r.size)
 				}
 			}
+			if r.sha256 == "-" {
+				continue
+			}
+			free := true
+			for _, m := range s.Remnants() {
+				free = free && m.Fate == Free
+			}
+			switch equal := hashStream(t, s) == r.sha256; {
+			case free && equal:
+				whole++
+			case free:
+				if lies++; lies < 5 {
+					t.Errorf("deleted %.200s:%s: told to be whole, and is not", r.path, r.stream)
+				}
+			case !equal:
+				lost++
+			}
 		}
 	}
-	t.Logf("%d late deleted rows: %d wrong paths, %d wrong sizes", n, paths, sizes)
+	t.Logf("%d late deleted rows: %d wrong paths, %d wrong sizes; %d whole and equal, %d told to be lost, %d wrongly told to be whole", n, paths, sizes, whole, lost, lies)
 }
 
 func hashStream(t *testing.T, s Stream) string {
