@@ -194,7 +194,7 @@ func (r *Reader) scan() error {
 // what is missing.
 func (r *Reader) first(what string) error {
 	if len(r.problems) == 0 {
-		return errors.New(what)
+		return fmt.Errorf("%s: %s", r.segs[0].name, what)
 	}
 	p := r.problems[0]
 	return fmt.Errorf("%s: %s: %w", p.Name, what, cursor.Errorf(p.Off, "%s", p.What))

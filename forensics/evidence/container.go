@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"bytes"
+
+	"kanshiki/parsers/ewf"
+	"kanshiki/parsers/volumeboot"
+)
+
+// signature is how the files of a container begin.
+type signature struct {
+	off  int
+	sig  string
+	name string
+	how  string // what can be done about it
+}
+
+const (
+	notYet  = "is not read yet"
+	logical = "holds files and no disk; it is not read yet"
+	packed  = "unpack it first"
+)
+
+// signatures of what is recognised and refused, most specific first.
+var signatures = []signature{
+	{0, "LVF\x09\x0d\x0a\xff\x00", "L01 (logical evidence)", logical},
+	{0, "EVF2\x0d\x0a\x81\x00", "Ex01 (EWF version 2)", notYet},
+	{0, "LEF2\x0d\x0a\x81\x00", "Lx01 (logical evidence, EWF version 2)", logical},
+	{0, "ADSEGMENTEDFILE\x00", "AD1 (AccessData logical image)", logical},
+	{0, "ADCRYPT\x00", "an encrypted AccessData image", notYet},
+	{0, "AFF10\r\n\x00", "AFF (version 1)", notYet},
+	{0, "KDMV", "VMDK (sparse)", notYet},
+	{0, "COWD", "VMDK (ESX sparse)", notYet},
+	{0, "# Disk DescriptorFile", "VMDK (descriptor)", notYet},
+	{0, "vhdxfile", "VHDX", notYet},
+	{0, "conectix", "VHD (dynamic)", notYet},
+	{0, "cxsparse", "VHD (dynamic, without its footer's copy)", notYet},
+	{0, "QFI\xfb", "QCOW2", notYet},
+	{64, "\x7f\x10\xda\xbe", "VDI", notYet},
+	{0, "WithoutFreeSpace", "Parallels disk image", notYet},
+	{0, "WithouFreSpacExt", "Parallels disk image", notYet},
+	{0, "\x1f\x8b", "gzip", packed},
+	{0, "\xfd7zXZ\x00", "xz", packed},
+	{0, "\x28\xb5\x2f\xfd", "zstd", packed},
+	{0, "\x50\x2a\x4d\x18", "zstd (begins with a skippable frame)", notYet},
+	{0, "BZh", "bzip2", packed},
+	{0, "7z\xbc\xaf\x27\x1c", "7-Zip archive", packed},
+	{0, "Rar!\x1a\x07", "RAR archive", packed},
+	{257, "ustar", "tar archive", packed},
+	{0, "MSWIM\x00\x00\x00", "WIM", notYet},
+	{0, "PAGEDU64", "a Windows crash dump (64 bit)", notYet},
+	{0, "PAGEDUMP", "a Windows crash dump (32 bit)", notYet},
+	{0, "MDMP\x93\xa7", "a Windows minidump", notYet},
+	{0, "EMiL", "LiME memory image", notYet},
+}
+
+const headSize = 8192
+
+// refused names a container that is not read, "" where there is none. tail is
+// the last 512 bytes of the file.
+func refused(head, tail []byte) (name, how string) {
+	for _, s := range signatures {
+		if len(head) >= s.off+len(s.sig) && string(head[s.off:s.off+len(s.sig)]) == s.sig {
+			return s.name, s.how
+		}
+	}
+	switch {
+	case bytes.HasPrefix(tail, []byte("conectix")):
+		return "VHD (fixed)", notYet
+	case bytes.HasPrefix(tail, []byte("koly")):
+		return "DMG", notYet
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		if bytes.Contains(head, []byte("aff4%3A")) || bytes.Contains(head, []byte("container.description")) {
+			return "AFF4", notYet
+		}
+		return "zip archive", packed
+	}
+	return "", ""
+}
+
+// isEWF tells whether a head is that of an E01 or S01 segment.
+func isEWF(head []byte) bool { return ewf.Identify(head) == ewf.Physical }
+
+// looksLikeDisk tells whether a file is a raw image by what it holds: a
+// partition table, or something that signs itself as a volume.
+func looksLikeDisk(f File, head []byte) bool {
+	if f.Size() < 512 {
+		return false
+	}
+	if len(head) >= 512 && head[510] == 0x55 && head[511] == 0xAA {
+		return true
+	}
+	if len(head) >= 520 && string(head[512:520]) == "EFI PART" || len(head) >= 4104 && string(head[4096:4104]) == "EFI PART" {
+		return true
+	}
+	switch volumeboot.Recognise(f, f.Size()).Kind {
+	case volumeboot.Unknown, volumeboot.Empty, volumeboot.Unread:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,263 @@
+package evidence_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kanshiki/fixtures/corpus"
+	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/evidence/evidencetest"
+)
+
+func opener(path string) evidencetest.Opener {
+	return func(o evidence.Opener) (evidence.Image, error) {
+		e, err := evidence.OpenImage(context.Background(), path, evidence.Options{Opener: o})
+		if err != nil {
+			return nil, err
+		}
+		return e.Image, nil
+	}
+}
+
+func TestImages(t *testing.T) {
+	disk := corpus.Path(t, "images/made/disk.raw")
+	want, err := os.ReadFile(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i := range 5 { // 5 MiB parts, as split(1) makes them
+		const part = 5 << 20
+		data := want[i*part : min((i+1)*part, len(want))]
+		for _, name := range []string{"split.00" + string(rune('1'+i)), "letters.a" + string(rune('a'+i))} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct{ name, path string }{
+		{"raw", disk}, {"split", filepath.Join(dir, "split.003")}, {"letters", filepath.Join(dir, "letters.aa")},
+		{"E01", corpus.Path(t, "images/made/ewf/encase6.E01")},
+		{"E01 set", corpus.Path(t, "images/made/ewf/seg-none.E07")},
+		{"EWF", corpus.Path(t, "images/made/ewf/ewf.e01")}, {"SMART", corpus.Path(t, "images/made/ewf/smart.s01")},
+	} {
+		t.Run(c.name, func(t *testing.T) { evidencetest.Run(t, opener(c.path), want) })
+	}
+}
+
+func TestSegmentNote(t *testing.T) {
+	e, err := evidence.Open(context.Background(), corpus.Path(t, "images/made/ewf/many/many.EAC"), evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if want := "many.EAC is segment 102; opened the set from many.E01"; len(e.Notes) != 1 || e.Notes[0] != want {
+		t.Errorf("notes %q, want %q", e.Notes, want)
+	}
+	if n := len(e.Image.Info().Segments); n != 108 {
+		t.Errorf("%d segments", n)
+	}
+}
+
+func TestExhibitIsTheEvidencesOwn(t *testing.T) {
+	dir := t.TempDir()
+	data, err := os.ReadFile(corpus.Path(t, "images/made/ewf/encase6.E01"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, name := range []string{"a.E01", "other.E01"} {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, err := evidence.Open(context.Background(), p, evidence.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.Exhibit)
+		e.Close()
+	}
+	if ids[0] != ids[1] || len(ids[0]) != 12 {
+		t.Errorf("exhibits %q", ids)
+	}
+	e, err := evidence.Open(context.Background(), filepath.Join(dir, "a.E01"), evidence.Options{Exhibit: "2011-083/4 Disk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.Exhibit != "2011-083-4-disk" {
+		t.Errorf("given exhibit became %q", e.Exhibit)
+	}
+}
+
+func write(t *testing.T, name, data string) string {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(p, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ name, path, want string }{
+		{"folder", t.TempDir(), "is a folder, not an image"},
+		{"empty", write(t, "disk.E01", ""), "is empty"},
+		{"text", write(t, "notes.txt", "This is not an image, it is a text that says so."), "no image, volume or file system that I know (it begins with 54 68 69 73)"},
+		{"nothing", filepath.Join(t.TempDir(), "missing.E01"), "no such file"},
+		{"cut signature", write(t, "x.E01", "EVF\x09\x0d\x0a\xff\x00\x01"), "segment number"},
+		{"only a header", write(t, "x.E01", "EVF\x09\x0d\x0a\xff\x00\x01\x01\x00\x00\x00"), "no volume section"},
+		{"zip", write(t, "x.zip", "PK\x03\x04aaaa"), "zip archive unpack it first"},
+	} {
+		t.Run(c.name, func(t *testing.T) { refusal(t, c.path, c.want) })
+	}
+}
+
+// refusal checks that a path is refused, with a sentence, and at once.
+func refusal(t *testing.T, path, want string) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		e, err := evidence.OpenImage(context.Background(), path, evidence.Options{})
+		if err == nil {
+			e.Close()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("hangs")
+	}
+}
+
+// Containers of the corpus that are not read are refused by their name.
+func TestContainersOfTheCorpus(t *testing.T) {
+	names := map[string]string{"ad1": "AD1", "aff4": "AFF4", "qcow2": "QCOW2", "vhdx": "VHDX", "vmdk": "VMDK", "vpc": "VHD", "zstd": "zstd"}
+	for _, row := range corpus.Truth(t, "containers") {
+		want := names[row["container"]]
+		if want == "" {
+			continue
+		}
+		e, err := evidence.Open(context.Background(), corpus.Path(t, row["file"]), evidence.Options{})
+		if err == nil {
+			e.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", row["file"], err, want)
+		}
+	}
+	if _, err := evidence.Open(context.Background(), corpus.Path(t, "images/ewf/ewf-forensic/zeros_128s.Ex01"), evidence.Options{}); err == nil || !strings.Contains(err.Error(), "Ex01") {
+		t.Errorf("Ex01: %v", err)
+	}
+}
+
+func TestMissingPart(t *testing.T) {
+	dir := t.TempDir()
+	boot := make([]byte, 1024)
+	boot[510], boot[511] = 0x55, 0xAA
+	for _, name := range []string{"d.001", "d.002", "d.004"} {
+		if err := os.WriteFile(filepath.Join(dir, name), boot, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := evidence.Open(context.Background(), filepath.Join(dir, "d.001"), evidence.Options{})
+	if err == nil || !strings.Contains(err.Error(), "1 part is missing: a split image is no disk without d.003") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Rotated logs are named like the parts of a split image.
+func TestRotatedLogs(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"proxy.log.001", "proxy.log.002", "proxy.log.003"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat("line\n", 1000+i)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := evidence.Open(context.Background(), filepath.Join(dir, "proxy.log.002"), evidence.Options{})
+	if err != nil || e.Form != evidence.Loose {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
+func TestSplitOfTheCorpus(t *testing.T) {
+	e, err := evidence.Open(context.Background(), corpus.Path(t, "images/raw/dfvfs/ext2.splitraw.001"), evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.Form != evidence.Disk || e.Image.Size() != 4<<20 || len(e.Notes) != 1 {
+		t.Errorf("%s of %d bytes, notes %q", e.Form, e.Image.Size(), e.Notes)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	os.MkdirAll(filepath.Join(dir, "C", "Windows"), 0o700)
+	for _, p := range []string{"C/Windows/setupapi.log", "C/a.txt", "proxy.log"} {
+		os.WriteFile(filepath.Join(dir, p), []byte(p), 0o600)
+	}
+	os.Symlink("/etc/passwd", filepath.Join(dir, "C", "link"))
+	e, err := evidence.Open(context.Background(), dir, evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, skipped, err := e.Tree.Files(context.Background())
+	if err != nil || e.Form != evidence.Folder {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Path)
+	}
+	if got := strings.Join(names, " "); got != "C/Windows/setupapi.log C/a.txt proxy.log" {
+		t.Errorf("files %q", got)
+	}
+	if len(skipped) != 1 {
+		t.Errorf("skipped %v", skipped)
+	}
+	f, err := e.Tree.Open("C/a.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, f.Size())
+	if f.ReadAt(b, 0); string(b) != "C/a.txt" {
+		t.Errorf("content %q", b)
+	}
+	if _, err := e.Tree.Open("../../etc/passwd"); err == nil {
+		t.Error("a path out of the evidence was opened")
+	}
+}
+
+func TestDamagedSet(t *testing.T) {
+	e, err := evidence.Open(context.Background(), corpus.Path(t, "images/made/ewf/bad-gap.E01"), evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	evidencetest.Ranges(t, e.Image)
+	var got []evidence.Range
+	for x := range e.Image.Ranges(0, e.Image.Size()) {
+		got = append(got, x)
+	}
+	const cut = 62 * 32768
+	if len(got) != 2 || got[1] != (evidence.Range{Off: cut, Len: 24<<20 - cut, Kind: evidence.Unknown}) {
+		t.Errorf("ranges %v", got)
+	}
+	b := make([]byte, 512)
+	_, err = e.Image.ReadAt(b, cut)
+	if re, ok := errors.AsType[*evidence.RangeError](err); !ok || re.Ranges[0].Kind != evidence.Unknown {
+		t.Errorf("error %v", err)
+	}
+}
