@@ -41,7 +41,7 @@ func Decode(b []byte, page int) string {
 		return string(b)
 	}
 	if page == Presume {
-		page = presume(b)
+		page = Presumed(b)
 	}
 	if page == 65001 {
 		return string([]rune(string(b)))
@@ -72,10 +72,11 @@ func ascii(b []byte) bool {
 	return true
 }
 
-// presume tells CP932 by its two-byte characters: a lead byte with a trail
+// Presumed is the code page that Presume takes for b. It tells 932 by its
+// two-byte characters: a lead byte with a trail
 // byte that fits. Single half-width katakana alone do not count, since 0xA1 to
 // 0xDF are letters and signs in 1252 too.
-func presume(b []byte) int {
+func Presumed(b []byte) int {
 	pairs := 0
 	for i := 0; i < len(b); i++ {
 		c := b[i]
