@@ -47,10 +47,7 @@ func (c *Catalog) checkList(i uint32) {
 			break
 		}
 		n := le.Ref.Record()
-		if n == uint64(i) || n < uint64(c.entries.n) && listed[uint32(n)] {
-			continue
-		}
-		if !c.belongs(le.Ref, i) {
+		if n != uint64(i) && !c.belongs(le.Ref, i) || !c.holds(uint32(n), le) {
 			c.report(Damage{Kind: MissingExtension, Record: uint64(i), Attr: le.Type, Off: rec.Off, Got: uint64(le.Ref)})
 			continue
 		}
@@ -59,6 +56,18 @@ func (c *Catalog) checkList(i uint32) {
 	if whole {
 		c.dropUnlisted(i, listed)
 	}
+}
+
+// holds tells whether a record has the $DATA piece that a list entry names;
+// other attributes are not asked for.
+func (c *Catalog) holds(n uint32, le ListEntry) bool {
+	e := c.entries.at(n)
+	for i := range uint32(e.nattrs) {
+		if a := c.attrs.at(e.attrs + i); a.typ == le.Type && a.id == le.ID && a.low == le.LowVCN {
+			return true
+		}
+	}
+	return le.Type != AttrData
 }
 
 func (c *Catalog) belongs(ref Ref, base uint32) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -213,12 +214,24 @@ func (s *scanner) stream(rec *Record, a *Attr, e *entry) {
 			return
 		}
 		at.nruns = uint32(len(s.runs))
+		if a.LowVCN == 0 && e.marks&markList == 0 && dmg == nil {
+			s.checkSize(rec, a)
+		}
 		if a.LowVCN != 0 {
 			e.marks |= markPieces
 		}
 	}
 	s.c.attrs.add(at)
 	e.nattrs++
+}
+
+// checkSize tells when the data size goes beyond the clusters of a stream that
+// lies in one record.
+func (s *scanner) checkSize(rec *Record, a *Attr) {
+	hi, described := bits.Mul64(a.HighVCN+1, uint64(s.c.v.geo.ClusterSize))
+	if hi == 0 && a.Size > described {
+		s.say(Damage{Kind: SizeBeyond, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: a.Size, Want: described})
+	}
 }
 
 // join hangs each extension record on its base, in record order, so that no

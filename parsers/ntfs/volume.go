@@ -130,53 +130,78 @@ func (v *Volume) Entries() uint64 { return uint64(v.mftSize / int64(v.geo.Record
 
 func (v *Volume) found(d Damage) { v.findings = append(v.findings, d) }
 
-// openMFT decodes entry 0, from the mirror if need be, and its run list.
+// openMFT finds the run list of the $MFT in its entry 0, and in the mirror
+// where that is damaged.
 func (v *Volume) openMFT() error {
 	cs := int64(v.geo.ClusterSize)
-	var rec Record
-	var a Attr
+	var best *mftEntry
 	var first error
-	ok := false
 	for _, lcn := range []uint64{v.geo.MFTCluster, v.geo.MirrCluster} {
 		if lcn >= uint64(v.clusters) {
 			continue
 		}
-		var err error
-		if rec, err = v.recordAt(int64(lcn)*cs, 0, v.found); err != nil {
-			v.findings = append(v.findings, asDamage(err))
-		} else if a, ok = rec.unnamedData(); ok {
-			break
-		} else {
-			err = &Damage{Kind: BadRuns, Attr: AttrData, Off: rec.Off}
-			v.found(Damage{Kind: BadRuns, Attr: AttrData, Off: rec.Off})
+		e, err := v.mftEntry(int64(lcn) * cs)
+		if err != nil {
+			v.found(asDamage(err))
+			if first == nil {
+				first = err
+			}
 		}
-		if first == nil {
-			first = err
+		if e != nil && (best == nil || err == nil) {
+			best = e
+		}
+		if err == nil {
+			break
 		}
 	}
-	if !ok {
+	if best == nil {
 		if first == nil {
 			first = &Damage{Kind: Unreadable, Off: -1}
 		}
 		return fmt.Errorf("entry 0 of the $MFT: %w", first)
 	}
-	runs, dmg := decodeRuns(nil, a.RunList, 0, a.HighVCN, v.clusters)
-	if dmg != nil {
-		dmg.Attr, dmg.Off = AttrData, offAdd(rec.Off, a.Off)
-		v.found(*dmg)
-	}
-	v.mft.add(0, runs)
-	declared := int64(min(a.Size, 1<<62))
-	v.limitMFT(declared)
-	v.joinMFT(&rec)
-	v.limitMFT(declared)
+	v.mft.add(0, best.runs)
+	v.limitMFT(best.size)
+	v.joinMFT(&best.rec)
+	v.limitMFT(best.size)
 	if v.mftSize < int64(v.geo.RecordSize) {
-		return fmt.Errorf("entry 0 of the $MFT: %w", &Damage{Kind: BadRuns, Attr: AttrData, Off: rec.Off, Want: a.Size})
+		return fmt.Errorf("entry 0 of the $MFT: %w", &Damage{Kind: BadRuns, Attr: AttrData, Off: best.rec.Off, Want: uint64(best.size)})
 	}
-	if v.mftSize < declared {
-		v.found(Damage{Kind: SizeBeyond, Attr: AttrData, Off: rec.Off, Got: uint64(declared), Want: uint64(v.mftSize)})
+	if v.mftSize < best.size {
+		v.found(Damage{Kind: SizeBeyond, Attr: AttrData, Off: best.rec.Off, Got: uint64(best.size), Want: uint64(v.mftSize)})
 	}
 	return nil
+}
+
+// mftEntry is entry 0 with the first piece of its run list.
+type mftEntry struct {
+	rec  Record
+	runs []Run
+	size int64
+}
+
+// mftEntry decodes entry 0 at a place. With an error it may still be of use.
+func (v *Volume) mftEntry(disk int64) (*mftEntry, error) {
+	var bad error
+	rec, err := v.recordAt(disk, 0, func(d Damage) {
+		if bad == nil {
+			bad = &d
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	a, ok := rec.unnamedData()
+	if !ok {
+		return nil, &Damage{Kind: BadRuns, Attr: AttrData, Off: rec.Off}
+	}
+	e := &mftEntry{rec: rec, size: int64(min(a.Size, 1<<62))}
+	var dmg *Damage
+	if e.runs, dmg = decodeRuns(nil, a.RunList, 0, a.HighVCN, v.clusters); dmg != nil {
+		dmg.Attr, dmg.Off = AttrData, offAdd(rec.Off, a.Off)
+		bad = dmg
+	}
+	return e, bad
 }
 
 // limitMFT bounds the $MFT by its data size, by its runs, and by the medium: it
