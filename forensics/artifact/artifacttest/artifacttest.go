@@ -177,6 +177,9 @@ func truncation(t *testing.T, spec artifact.Spec, src Source, want int) {
 func Text(events []event.Event) string {
 	var b strings.Builder
 	for _, e := range events {
+		if e.Precision == "" {
+			e.Precision = event.Exact
+		}
 		b.WriteString(e.Ticks.Format(e.Precision) + "  " + e.Meaning + "  " + string(e.Action) + "  " + e.Message + "\n")
 	}
 	return b.String()
