@@ -74,7 +74,7 @@ func recoveredRank(r event.Recovered) byte {
 // texts lists the text columns of an event in the order of the run's body;
 // the decoder assigns them in the same order.
 func texts(e *event.Event) [28]string {
-	return [...]string{
+	return [28]string{
 		e.Machine, string(e.Precision), string(e.Clock), e.Zone, e.Meaning, e.Artifact, string(e.Action),
 		e.Path, e.Stream, e.Program, e.UserSID, e.User, e.Host, e.Address, e.URL, e.Device,
 		e.RegistryKey, e.RegistryValue, e.Mail, e.SHA256, e.Message, "", "",

@@ -122,6 +122,7 @@ func (g *group) read(columns []string, rows []int64, to []event.Event, in *inter
 			continue
 		}
 		set := numberSetter(name)
+		last := "" // columns that repeat do so in runs
 		for i, r := range rows {
 			v, err := c.at(r)
 			if err != nil {
@@ -146,7 +147,10 @@ func (g *group) read(columns []string, rows []int64, to []event.Event, in *inter
 				*textTarget(e, name) = strings.Clone(str(v))
 			default:
 				if p := textTarget(e, name); p != nil {
-					*p = in.text(str(v))
+					if s := str(v); s != last {
+						last = in.text(s)
+					}
+					*p = last
 				}
 			}
 		}

@@ -77,7 +77,10 @@ func (s *sorter) take() *chunk {
 		s.free = s.free[:n-1]
 		return c
 	}
-	return &chunk{}
+	if len(s.chunks) == 0 && s.next == 0 { // most sources are small
+		return &chunk{}
+	}
+	return &chunk{data: make([]byte, 0, chunkSize+chunkSize/32), entries: make([]entry, 0, chunkSize/256)}
 }
 
 // give takes over a full chunk, sorted here by the worker that filled it.
