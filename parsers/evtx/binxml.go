@@ -42,9 +42,9 @@ const (
 	// maxSteps bounds the work for one record: a record of 64 KiB that holds
 	// each token once needs fewer, one that refers to itself in many ways
 	// would need any number.
-	maxSteps = 1 << 17
+	maxSteps = 1 << 16
 	// maxText bounds what one record may become as text.
-	maxText = 16 << 20
+	maxText = 1 << 20
 	// maxKnown bounds what is kept for the whole file: names, strings and
 	// templates. Beyond it they are read again where they are needed.
 	maxKnown = 1 << 14
@@ -161,6 +161,9 @@ func (d *decoder) compile(c *cursor.Cursor, dep bool, ops []op) ([]op, error) {
 			opens[open] = len(ops)
 			open++
 			n, on := d.element(c, dep)
+			if n != nil && n.sym == symEvent {
+				on = independent // a record whose data is null is still a record
+			}
 			ops = append(ops, op{kind: opOpen, name: n, index: on})
 			if tok&tokenMore != 0 {
 				c.Skip(4, "attribute list size")
@@ -199,6 +202,7 @@ func (d *decoder) compile(c *cursor.Cursor, dep bool, ops []op) ([]op, error) {
 		case tokenTemplate:
 			ops = append(ops, op{kind: opTemplate, at: c.Off()})
 			mark := len(d.vals)
+			d.scratch = ops // a definition is compiled behind what is here
 			_, err := d.instance(c)
 			d.vals = d.vals[:mark]
 			if err != nil && c.Err() == nil && !errors.Is(err, errNoTemplate) {

@@ -110,35 +110,6 @@ func TestTruth(t *testing.T) {
 	t.Logf("%d files, %d live records", files, records)
 }
 
-// BenchmarkCorpus reads real logs of the ordinary kind: few remnants, all
-// fields read as text of the values is.
-func BenchmarkCorpus(b *testing.B) {
-	for _, name := range []string{
-		"evtx/omerbenamram+evtx/security.evtx",
-		"evtx/log2timeline+plaso/evtx/System.evtx",
-		"evtx/puffyCid+artemis/Security.evtx",
-	} {
-		b.Run(name[strings.LastIndexByte(name, '/')+1:], func(b *testing.B) {
-			data, err := os.ReadFile(corpus.Path(b, "artifacts/"+name))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				n = 0
-				for r := range open(b, data).Records() {
-					if r != nil {
-						n++
-					}
-				}
-			}
-			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-		})
-	}
-}
-
 // TestPlanIsTheProgram: the short form of templates gives the same records as
 // running them.
 func TestPlanIsTheProgram(t *testing.T) {

@@ -29,10 +29,12 @@ type decoder struct {
 	scratch   []op
 	vals      []slot
 	steps     int
+	defining  int // definitions that are being compiled
 	borrowed  bool
 
 	ex      extractor
 	planner planner
+	items   []planItem // of the plans of this chunk
 }
 
 type pathKey struct{ parent, child string }
@@ -63,7 +65,7 @@ func newDecoder() *decoder {
 func (d *decoder) reset(b []byte, base int64) {
 	d.buf, d.base = b, base
 	clear(d.templates)
-	d.arena = d.arena[:0]
+	d.arena, d.items = d.arena[:0], d.items[:0]
 }
 
 // sink takes the parts of an event in document order.
@@ -122,6 +124,9 @@ func (d *decoder) fragment(from, to int, dep bool, nest int, s sink) error {
 
 // apply reads a template instance behind its token and runs its program.
 func (d *decoder) apply(c *cursor.Cursor, nest int, s sink) error {
+	if nest > maxNest {
+		return cursor.Errorf(c.Pos(), "templates nested more than %d times", maxNest)
+	}
 	mark := len(d.vals)
 	defer func() { d.vals = d.vals[:mark] }()
 	t, err := d.instance(c)
@@ -171,7 +176,14 @@ func (d *decoder) instance(c *cursor.Cursor) (template, error) {
 func (d *decoder) template(def, id uint32) (template, error) {
 	t, ok := d.templates[def]
 	if !ok {
+		if d.defining >= maxNest {
+			return template{}, fmt.Errorf("%w: definitions nested more than %d times", errNoTemplate, maxNest)
+		}
+		// A definition that contains itself finds this and ends.
+		d.templates[def] = template{id: id, err: errors.New("template contains itself")}
+		d.defining++
 		t = d.define(def)
+		d.defining--
 		d.templates[def] = t
 	}
 	if t.err == nil && t.id == id {
@@ -351,7 +363,7 @@ func (d *decoder) fixedSlots(first, n int, ex *extractor) int {
 	}
 	set := func(elem, attr sym, i int) {
 		if v := at(i); !v.IsNull() {
-			ex.system(elem, attr, v)
+			d.system(&ex.r.System, elem, attr, v)
 		}
 	}
 	set(symLevel, symOther, 0)

@@ -176,7 +176,7 @@ func (x *extractor) flush() {
 	switch {
 	case x.section == symSystem:
 		if x.depth == 3 {
-			x.system(e.name.sym, n.sym, v)
+			x.d.system(&x.r.System, e.name.sym, n.sym, v)
 		}
 	case x.depth < 2:
 	case x.depth == 3 && n.sym == symName:
@@ -203,7 +203,7 @@ func (x *extractor) end(bool) {
 		x.section = symOther
 	case x.depth == 3 && x.section == symSystem:
 		if e.val.parts > 0 {
-			x.system(e.name.sym, symOther, e.val.v)
+			x.d.system(&x.r.System, e.name.sym, symOther, e.val.v)
 		}
 	case x.depth >= 3 && x.section != symSystem:
 		if e.val.parts > 0 || !e.child {
@@ -225,8 +225,8 @@ func (x *extractor) leaf(e *element) {
 	}
 }
 
-func (x *extractor) system(elem, attr sym, v Value) {
-	s := &x.r.System
+// system sets one part of System.
+func (d *decoder) system(s *System, elem, attr sym, v Value) {
 	num := func(has Fields) uint64 {
 		n, ok := v.Uint()
 		if ok {
@@ -238,13 +238,13 @@ func (x *extractor) system(elem, attr sym, v Value) {
 	case symProvider:
 		switch attr {
 		case symName:
-			s.Provider = x.d.text(v)
+			s.Provider = d.text(v)
 			s.Has |= HasProvider
 		case symGUID:
 			s.ProviderGUID = guid(v)
 			s.Has |= HasProviderGUID
 		case symEventSourceName:
-			s.EventSource = x.d.text(v)
+			s.EventSource = d.text(v)
 			s.Has |= HasEventSource
 		}
 	case symEventID:
@@ -285,10 +285,10 @@ func (x *extractor) system(elem, attr sym, v Value) {
 			s.ThreadID = uint32(num(HasThreadID))
 		}
 	case symChannel:
-		s.Channel = x.d.text(v)
+		s.Channel = d.text(v)
 		s.Has |= HasChannel
 	case symComputer:
-		s.Computer = x.d.text(v)
+		s.Computer = d.text(v)
 		s.Has |= HasComputer
 	case symSecurity:
 		if attr == symUserID {

@@ -29,9 +29,17 @@ type planItem struct {
 	kind       planKind
 	elem, attr sym
 	index      int // of the value
-	dep        int // the element is left out where this value is null; -1 is never
+	dep        deps
 	pair       Pair
 }
+
+// deps is the values that an element depends on, its own and that of an
+// element around it; it is left out where one of them is null.
+type deps [2]int
+
+var noDeps = deps{-1, -1}
+
+func (p deps) none() bool { return p == noDeps }
 
 // planner walks a program as the extractor would.
 type planner struct {
@@ -43,7 +51,7 @@ type planner struct {
 	attr    *name
 	aidx    int // part of the attribute: an index, or one of the two below
 	alit    Value
-	scratch Record
+	items   []planItem
 }
 
 const (
@@ -56,7 +64,7 @@ type planElement struct {
 	path  string
 	idx   int
 	lit   Value
-	dep   int // of this element or one around it
+	dep   deps
 	child bool
 }
 
@@ -66,38 +74,43 @@ func (d *decoder) plan(ops []op) *plan {
 		return nil
 	}
 	g := &d.planner
-	*g = planner{d: d, p: &plan{}, scratch: Record{Data: g.scratch.Data[:0]}}
+	g.d, g.p, g.depth, g.section, g.attr = d, &plan{}, 0, symOther, nil
+	g.items = g.items[:0]
 	if ops[0].name.sym != symEvent {
 		g.p.depth, g.depth = 1, 1
 	}
-	g.stack[0].dep, g.stack[1].dep = -1, -1
-	ex := extractor{d: d, r: &g.scratch}
+	g.stack[0].dep, g.stack[1].dep = noDeps, noDeps
 	for i := range ops {
-		if !g.step(&ops[i], &ex) {
+		if !g.step(&ops[i]) {
 			return nil
 		}
 	}
 	if g.depth != g.p.depth {
 		return nil
 	}
-	g.p.system = g.scratch.System
+	if cap(d.items)-len(d.items) < len(g.items) {
+		d.items = make([]planItem, 0, max(1024, len(g.items)))
+	}
+	at := len(d.items)
+	d.items = append(d.items, g.items...)
+	g.p.items = d.items[at:len(d.items):len(d.items)]
 	return g.p
 }
 
-func (g *planner) step(o *op, ex *extractor) bool {
+func (g *planner) step(o *op) bool {
 	switch o.kind {
 	case opOpen:
-		return g.flush(ex) && g.open(o)
+		return g.flush() && g.open(o)
 	case opAttribute:
-		if !g.flush(ex) {
+		if !g.flush() {
 			return false
 		}
 		g.attr, g.aidx = o.name, partNone
 		return true
 	case opCloseStart:
-		return g.flush(ex)
+		return g.flush()
 	case opCloseEmpty, opEnd:
-		return g.flush(ex) && g.end(ex)
+		return g.flush() && g.end()
 	case opText:
 		return o.text.IsNull() || g.part(partLiteral, o.text)
 	case opSubst:
@@ -119,7 +132,7 @@ func (g *planner) part(idx int, lit Value) bool {
 		if idx == partLiteral {
 			return false
 		}
-		g.p.items = append(g.p.items, planItem{kind: planNested, index: idx, dep: -1})
+		g.items = append(g.items, planItem{kind: planNested, index: idx, dep: g.stack[1].dep})
 		return true
 	}
 	if g.depth == 0 || e.idx != partNone {
@@ -139,10 +152,10 @@ func (g *planner) open(o *op) bool {
 	e := &g.stack[g.depth]
 	*e = planElement{name: o.name, idx: partNone, dep: up.dep}
 	if o.index != independent {
-		if up.dep >= 0 {
+		if e.dep[1] >= 0 {
 			return false
 		}
-		e.dep = int(o.index)
+		e.dep = deps{int(o.index), e.dep[0]}
 	}
 	if g.depth == 2 {
 		g.section = o.name.sym
@@ -159,7 +172,7 @@ func (g *planner) open(o *op) bool {
 	return true
 }
 
-func (g *planner) flush(ex *extractor) bool {
+func (g *planner) flush() bool {
 	n := g.attr
 	if n == nil {
 		return true
@@ -175,10 +188,10 @@ func (g *planner) flush(ex *extractor) bool {
 			return true
 		}
 		if g.aidx == partLiteral {
-			ex.system(e.name.sym, n.sym, g.alit)
-			return e.dep < 0
+			g.d.system(&g.p.system, e.name.sym, n.sym, g.alit)
+			return e.dep.none()
 		}
-		g.p.items = append(g.p.items, planItem{kind: planSystem, elem: e.name.sym, attr: n.sym, index: g.aidx, dep: e.dep})
+		g.items = append(g.items, planItem{kind: planSystem, elem: e.name.sym, attr: n.sym, index: g.aidx, dep: e.dep})
 	case g.depth == 3 && n.sym == symName:
 		if g.aidx != partLiteral {
 			return false
@@ -188,15 +201,15 @@ func (g *planner) flush(ex *extractor) bool {
 	default:
 		name := g.d.path(e.path, "@", n.text)
 		if g.aidx == partLiteral {
-			g.p.items = append(g.p.items, planItem{kind: planLiteral, dep: e.dep, pair: Pair{name, g.alit}})
+			g.items = append(g.items, planItem{kind: planLiteral, dep: e.dep, pair: Pair{name, g.alit}})
 			break
 		}
-		g.p.items = append(g.p.items, planItem{kind: planAttr, index: g.aidx, dep: e.dep, pair: Pair{Name: name}})
+		g.items = append(g.items, planItem{kind: planAttr, index: g.aidx, dep: e.dep, pair: Pair{Name: name}})
 	}
 	return true
 }
 
-func (g *planner) end(ex *extractor) bool {
+func (g *planner) end() bool {
 	if g.depth <= g.p.depth {
 		return false
 	}
@@ -207,21 +220,21 @@ func (g *planner) end(ex *extractor) bool {
 		switch e.idx {
 		case partNone:
 		case partLiteral:
-			ex.system(e.name.sym, symOther, e.lit)
-			if e.dep >= 0 {
+			g.d.system(&g.p.system, e.name.sym, symOther, e.lit)
+			if !e.dep.none() {
 				return false
 			}
 		default:
-			g.p.items = append(g.p.items, planItem{kind: planSystem, elem: e.name.sym, index: e.idx, dep: e.dep})
+			g.items = append(g.items, planItem{kind: planSystem, elem: e.name.sym, index: e.idx, dep: e.dep})
 		}
 	case g.section == symSystem:
 	case e.idx >= 0:
 		if e.child || g.depth == 2 {
 			return false // a value among elements: the program knows when it counts
 		}
-		g.p.items = append(g.p.items, planItem{kind: planLeaf, index: e.idx, dep: e.dep, pair: Pair{Name: e.path}})
+		g.items = append(g.items, planItem{kind: planLeaf, index: e.idx, dep: e.dep, pair: Pair{Name: e.path}})
 	case e.idx == partLiteral || !e.child && g.depth > 2:
-		g.p.items = append(g.p.items, planItem{kind: planLiteral, dep: e.dep, pair: Pair{e.path, e.lit}})
+		g.items = append(g.items, planItem{kind: planLiteral, dep: e.dep, pair: Pair{e.path, e.lit}})
 	}
 	g.depth--
 	return true
@@ -237,6 +250,10 @@ func (d *decoder) fits(p *plan, first, n int) bool {
 		}
 	}
 	return true
+}
+
+func (d *decoder) null(dep, first, n int) bool {
+	return dep >= 0 && dep < n && d.vals[first+dep].typ == Null
 }
 
 // follow fills the record by the plan.
@@ -255,7 +272,7 @@ func (d *decoder) follow(p *plan, first, n, nest int) error {
 	d.steps += len(p.items)
 	for i := range p.items {
 		it := &p.items[i]
-		if it.dep >= 0 && it.dep < n && d.vals[first+it.dep].typ == Null {
+		if d.null(it.dep[0], first, n) || d.null(it.dep[1], first, n) {
 			continue
 		}
 		if it.kind == planLiteral {
@@ -277,7 +294,9 @@ func (d *decoder) follow(p *plan, first, n, nest int) error {
 				continue
 			}
 			if v := d.value(s); !v.IsNull() {
-				r.Data = append(r.Data, Pair{"Event", v})
+				for item := range v.Items {
+					r.Data = append(r.Data, Pair{"Event", item})
+				}
 			}
 			continue
 		}
@@ -288,7 +307,7 @@ func (d *decoder) follow(p *plan, first, n, nest int) error {
 		switch {
 		case it.kind == planSystem:
 			if s.size > 0 && s.typ != Null {
-				x.system(it.elem, it.attr, v)
+				d.system(&r.System, it.elem, it.attr, v)
 			}
 		case it.kind == planAttr && v.IsNull():
 		case it.kind == planLeaf && v.IsNull():

@@ -46,6 +46,8 @@ func (f *File) Records() iter.Seq2[*Record, error] {
 		}
 		for i := range f.NumChunks() {
 			more := w.chunk(i)
+			cs := &w.ci.Counts
+			cs.Declared = cs.Live + cs.Damaged + cs.Resynced + cs.Lost
 			f.chunks = append(f.chunks, w.ci)
 			f.counts.add(w.ci.Counts)
 			if !more {
@@ -357,7 +359,6 @@ func (w *walker) reconcile() bool {
 	if !ci.Stale {
 		cs.Lost = max(0, declared-w.in)
 	}
-	cs.Declared = found + cs.Lost
 	if cs.Lost == 0 {
 		return true
 	}
