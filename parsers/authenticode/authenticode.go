@@ -17,25 +17,25 @@ package authenticode
 import (
 	"bytes"
 
-	"kanshiki/parsers/internal/cms"
 	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/der"
+	"kanshiki/parsers/internal/pkcs7"
 )
 
 // What signers and certificates say is shared with catalogues.
 type (
-	Signer           = cms.Signer
-	Certificate      = cms.Certificate
-	Countersignature = cms.Countersignature
-	Name             = cms.Name
-	Verdict          = cms.Verdict
+	Signer           = pkcs7.Signer
+	Certificate      = pkcs7.Certificate
+	Countersignature = pkcs7.Countersignature
+	Name             = pkcs7.Name
+	Verdict          = pkcs7.Verdict
 )
 
 // Whether the signature over the content is right.
 const (
-	Intact       = cms.Intact
-	Broken       = cms.Broken
-	NotCheckable = cms.NotCheckable
+	Intact       = pkcs7.Intact
+	Broken       = pkcs7.Broken
+	NotCheckable = pkcs7.NotCheckable
 )
 
 const (
@@ -59,19 +59,19 @@ type Signature struct {
 // Parse reads a signature and those nested in it, the outer one first. Bytes
 // after the message are padding. base is the offset of b in its source.
 func Parse(b []byte, base int64) ([]Signature, error) {
-	s, err := cms.Parse(b, base)
+	s, err := pkcs7.Parse(b, base)
 	if err != nil {
 		return nil, err
 	}
 	return flatten(nil, s, base, false)
 }
 
-func flatten(out []Signature, s *cms.Signed, base int64, nested bool) ([]Signature, error) {
+func flatten(out []Signature, s *pkcs7.Signed, base int64, nested bool) ([]Signature, error) {
 	if s.ContentType != oidIndirectData {
 		return out, cursor.Errorf(base, "signed content of type %s, not a file's digest", s.ContentType)
 	}
 	sig := Signature{Signers: s.Signers, Certificates: s.Certificates, Nested: nested, Damage: s.Damage}
-	kind, alg, digest, ok := cms.Digest(s.Content)
+	kind, alg, digest, ok := pkcs7.Digest(s.Content)
 	if !ok {
 		return out, cursor.Errorf(s.Content.Off, "no digest in the signed content")
 	}

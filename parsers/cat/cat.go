@@ -14,9 +14,9 @@ import (
 	"encoding/hex"
 	"time"
 
-	"kanshiki/parsers/internal/cms"
 	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/der"
+	"kanshiki/parsers/internal/pkcs7"
 	"kanshiki/parsers/internal/utf16"
 )
 
@@ -25,8 +25,8 @@ const MaxMembers = 1 << 20
 
 // Signers are told as in a program's signature.
 type (
-	Signer      = cms.Signer
-	Certificate = cms.Certificate
+	Signer      = pkcs7.Signer
+	Certificate = pkcs7.Certificate
 )
 
 const (
@@ -73,7 +73,7 @@ func (m Member) Attribute(name string) string {
 
 // Parse reads a catalogue.
 func Parse(b []byte) (*File, error) {
-	s, err := cms.Parse(b, 0)
+	s, err := pkcs7.Parse(b, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func readMember(v der.Value) (Member, error) {
 		value := p[1].Inner()
 		switch p[0].OID() {
 		case oidIndirect:
-			if kind, alg, digest, ok := cms.Digest(value); ok {
+			if kind, alg, digest, ok := pkcs7.Digest(value); ok {
 				m.Image, m.DigestAlg, m.Digest, m.TagOnly = kind == oidImageData, alg, digest, false
 			}
 		case oidNameValue:
