@@ -23,14 +23,14 @@ import (
 // those after it in its row.
 var rows = [][]string{
 	{"parsers/internal/cursor →", "parsers/internal/filetime →", "parsers/internal/utf16 →",
-		"parsers/internal/codepage →", "parsers/internal/guid →", "parsers/internal/*"},
+		"parsers/internal/codepage →", "parsers/internal/guid →", "parsers/internal/der →", "parsers/internal/*"},
 	{"parsers/*"},
 	{"forensics", "forensics/locator", "forensics/escape"},
 	{"forensics/event", "forensics/problem"},
 	{"forensics/coverage"},
 	{"forensics/internal/*"},
 	{"forensics/custody", "forensics/store"},
-	{"forensics/evidence", "forensics/evidence/evidencetest"},
+	{"forensics/evidence →", "forensics/evidence/evidencetest"},
 	{"forensics/volume"},
 	{"forensics/filesystem →", "forensics/filesystem/filesystemtest"},
 	{"forensics/program/known →", "forensics/program"},

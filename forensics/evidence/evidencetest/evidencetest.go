@@ -178,7 +178,7 @@ func faults(t *testing.T, open Opener, good evidence.Image, want []byte) {
 	hits := 0
 	for range 4 {
 		name := segments[r.IntN(len(segments))]
-		o := Faults{evidence.OS{}, []Bad{{name, int64(r.IntN(1 << 20)), 4096}}}
+		o := Faults{evidence.OS{}, []Bad{{name, int64(r.IntN(400 << 10)), 4096}}}
 		img, err := open(o)
 		if err != nil {
 			continue // a block that the structure needs
