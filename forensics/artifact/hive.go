@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"kanshiki/forensics/coverage"
+	"kanshiki/forensics/locator"
 	"kanshiki/forensics/problem"
 	"kanshiki/parsers/regf"
 )
@@ -121,6 +123,56 @@ type Hive struct {
 	User   string
 	Sets   []ControlSet // of a SYSTEM hive
 	Logs   []string     // names of the logs that were there
+
+	logs []locator.Locator
+	lost []regf.Recovered
+	seen bool
+}
+
+// At is the place of a record: in the hive, or in the log whose page it was
+// read from.
+func (h *Hive) At(in *Input, off int64, inner string) locator.Locator {
+	if log, at, ok := h.Replay.Origin(off); ok && log < len(h.logs) {
+		return h.logs[log].At(at).In(inner)
+	}
+	return in.At.At(off).In(inner)
+}
+
+// State is read, or partly where bytes of the hive are not there.
+func (h *Hive) State() coverage.State {
+	if h.missing() > 0 {
+		return coverage.Partly
+	}
+	return coverage.Read
+}
+
+func (h *Hive) missing() int64 {
+	n := h.Missing()
+	if b := h.Replay.Before; b != nil {
+		n = max(n, b.Missing())
+	}
+	return n
+}
+
+// Lost are the deleted keys and values of the hive, looked for once.
+func (h *Hive) Lost() []regf.Recovered {
+	if !h.seen {
+		h.seen = true
+		for r, err := range h.Recovered() {
+			if err == nil {
+				h.lost = append(h.lost, r)
+			}
+		}
+	}
+	return h.lost
+}
+
+// Owner is the account whose hive this is; the hive .DEFAULT is the system's.
+func (h *Hive) Owner() string {
+	if h.SID == ".DEFAULT" {
+		return "S-1-5-18"
+	}
+	return h.SID
 }
 
 // ControlSet is one of the sets of a SYSTEM hive.
@@ -132,6 +184,14 @@ type ControlSet struct {
 // OpenHive reads the hive of this source, replays its transaction logs and
 // finds out which hive it is.
 func OpenHive(in *Input) (*Hive, error) {
+	h, err := openHive(in)
+	if err == nil && h.missing() > 0 { // each artifact may lack something, so each says it
+		in.Problem(problem.Malformed, problem.Lost, fmt.Errorf("%d bytes of the hive are not there", h.missing()))
+	}
+	return h, err
+}
+
+func openHive(in *Input) (*Hive, error) {
 	return Shared(in, "hive", func() (*Hive, error) {
 		data, err := in.Bytes(HiveLimit)
 		if err != nil {
@@ -152,7 +212,7 @@ func OpenHive(in *Input) (*Hive, error) {
 				in.Problem(problem.Unreadable, problem.Doubt, fmt.Errorf("%s%s: %w", in.Name, end, err))
 				continue
 			}
-			logs, h.Logs = append(logs, b), append(h.Logs, in.Name+end)
+			logs, h.Logs, h.logs = append(logs, b), append(h.Logs, in.Name+end), append(h.logs, log.At)
 		}
 		if h.Replay, err = regf.Apply(data, logs...); err != nil {
 			return nil, err

@@ -179,6 +179,34 @@ type Replay struct {
 	BaseRecovered bool
 	Gap           uint32 // sequence numbers between the hive and the first entry applied: they are in no log
 	Reason        string // why nothing was applied, else empty
+
+	origins map[uint32]origin // by 512-byte block of the bins
+}
+
+// origin is the place in a log that a block came from.
+type origin struct {
+	log int
+	at  int64
+}
+
+// Origin tells for a place of the hive After whether its byte came from a log,
+// from which one (as they were given) and where it stands there.
+func (r *Replay) Origin(off int64) (log int, at int64, ok bool) {
+	if off < BaseSize || off-BaseSize > 1<<32-1 {
+		return 0, 0, false
+	}
+	o, ok := r.origins[uint32(off-BaseSize)/sectorSize]
+	return o.log, o.at + (off-BaseSize)%sectorSize, ok
+}
+
+// note remembers where a page came from.
+func (r *Replay) note(log int, p Page) {
+	if r.origins == nil {
+		r.origins = map[uint32]origin{}
+	}
+	for i := 0; i < len(p.Data); i += sectorSize {
+		r.origins[(p.Bins+uint32(i))/sectorSize] = origin{log, p.Offset + int64(i)}
+	}
 }
 
 func (r *Replay) refuse(format string, args ...any) { r.Reason = fmt.Sprintf(format, args...) }

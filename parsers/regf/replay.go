@@ -138,7 +138,7 @@ func (r *Replay) applyNew(data []byte, logs []*Log) {
 			case out != nil && e.Sequence != next:
 				a.Refused = "its entries do not follow those of the other log"
 			default:
-				grown, err := r.write(data, out, base, e)
+				grown, err := r.write(data, out, base, e, i)
 				if err != nil {
 					a.Refused = err.Error()
 					break
@@ -170,7 +170,7 @@ func (r *Replay) applyNew(data []byte, logs []*Log) {
 
 // write puts the pages of one entry into the image, which it makes first if
 // need be.
-func (r *Replay) write(data, out []byte, base *Base, e Entry) ([]byte, error) {
+func (r *Replay) write(data, out []byte, base *Base, e Entry, log int) ([]byte, error) {
 	if out == nil || int64(len(out)) < BaseSize+int64(e.BinsSize) {
 		src := out
 		if src == nil {
@@ -187,6 +187,7 @@ func (r *Replay) write(data, out []byte, base *Base, e Entry) ([]byte, error) {
 	}
 	for _, p := range e.Pages {
 		copy(out[BaseSize+int(p.Bins):], p.Data) // entry checked that it fits BinsSize
+		r.note(log, p)
 	}
 	return out, nil
 }
@@ -239,6 +240,9 @@ func (r *Replay) applyOld(data []byte, logs []*Log) {
 			continue
 		}
 		a.Entries, a.First, a.Last, a.Pages, r.Pages = 1, l.PrimarySeq, l.PrimarySeq, len(pages), len(pages)
+		for _, p := range pages {
+			r.note(i, p)
+		}
 		r.finish(data, out)
 		done = true
 	}

@@ -185,6 +185,9 @@ func TestReplayOrder(t *testing.T) {
 		if got := r.After.Bytes()[BaseSize+28]; got != c.spare || r.Pages != c.pages || r.Gap != c.gap {
 			t.Errorf("%s: page %d, %d pages, gap %d; want %d, %d, %d: %+v", c.name, got, r.Pages, r.Gap, c.spare, c.pages, c.gap, r)
 		}
+		if log, at, ok := r.Origin(BaseSize + 28); ok != (c.pages > 0) || ok && c.logs[log][at] != c.spare {
+			t.Errorf("%s: origin %d, %#x, %v", c.name, log, at, ok)
+		}
 		if r.Before.Bytes()[BaseSize+28] != 0 {
 			t.Errorf("%s: the hive as it lies was changed", c.name)
 		}
