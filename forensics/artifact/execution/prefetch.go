@@ -60,11 +60,11 @@ func emitPrefetch(in *artifact.Input, f *scca.File, emit func(*event.Event) erro
 	for _, d := range f.Damage {
 		in.Problem(problem.Malformed, problem.Lost, d)
 	}
-	p := program(f)
-	first, last := span(f.RunTimes)
+	p := prefetchProgram(f)
+	first, last := runSpan(f.RunTimes)
 	in.Cover(coverage.Fact{
-		At: in.At, Source: in.Source, From: first, To: last, History: coverage.Recording, State: state(len(f.Damage)),
-		How: fmt.Sprintf("keeps the newest %d of %d starts", set(f.RunTimes), f.RunCount),
+		At: in.At, Source: in.Source, From: first, To: last, History: coverage.Recording, State: prefetchState(len(f.Damage)),
+		How: fmt.Sprintf("keeps the newest %d of %d starts", runsKept(f.RunTimes), f.RunCount),
 	})
 	e := event.Event{
 		Action: event.Executed, Path: p.path, Program: p.recorded, Length: in.Size, At: in.At, Recovered: in.State,
@@ -88,7 +88,7 @@ func emitPrefetch(in *artifact.Input, f *scca.File, emit func(*event.Event) erro
 			e.Ticks = 0
 		}
 		e.Message = fmt.Sprintf("%s %s: %s; run count %d", f.Executable, what, e.Meaning, f.RunCount)
-		e.Fields = fields(f, p, i, t)
+		e.Fields = prefetchFields(f, p, i, t)
 		if err := emit(&e); err != nil {
 			return err
 		}
@@ -98,29 +98,29 @@ func emitPrefetch(in *artifact.Input, f *scca.File, emit func(*event.Event) erro
 		e.Fact, e.To = true, in.Times.Modified
 		e.Ticks, e.Meaning = 0, "started, time not kept"
 		e.Message = fmt.Sprintf("%s %s; time not kept, run count %d", f.Executable, what, f.RunCount)
-		e.Fields = fields(f, p, 0, 0)
+		e.Fields = prefetchFields(f, p, 0, 0)
 		return emit(&e)
 	}
-	return firstSeen(in, f, e, first, emit)
+	return prefetchFirstSeen(in, f, e, first, emit)
 }
 
-// firstSeen gives the birth of the prefetch file itself: the program had run
+// prefetchFirstSeen gives the birth of the prefetch file itself: the program had run
 // by then. Only where the file system says so twice ($FILE_NAME), since the
 // times of a copied file are those of the copy.
-func firstSeen(in *artifact.Input, f *scca.File, e event.Event, oldest event.Ticks, emit func(*event.Event) error) error {
+func prefetchFirstSeen(in *artifact.Input, f *scca.File, e event.Event, oldest event.Ticks, emit func(*event.Event) error) error {
 	born := in.Times.FNCreated
-	if !born.Valid() || born > oldest.Add(15e9) && int(f.RunCount) <= set(f.RunTimes) {
+	if !born.Valid() || born > oldest.Add(15e9) && int(f.RunCount) <= runsKept(f.RunTimes) {
 		return nil
 	}
 	e.Ticks, e.Meaning, e.Clock = born, "first seen (prefetch file created)", event.FileSystem
 	e.Message = fmt.Sprintf("%s had been started by now: its prefetch file was created", f.Executable)
-	e.Fields = fields(f, program(f), -1, 0)
+	e.Fields = prefetchFields(f, prefetchProgram(f), -1, 0)
 	return emit(&e)
 }
 
-// fields are the same for every run but for the lists, which the newest run
+// prefetchFields are the same for every run but for the lists, which the newest run
 // carries.
-func fields(f *scca.File, p programPath, index int, raw uint64) []event.Field {
+func prefetchFields(f *scca.File, p prefetchPath, index int, raw uint64) []event.Field {
 	out := []event.Field{
 		event.Str("executable", f.Executable), event.Str("prefetch_hash", fmt.Sprintf("%08X", f.Hash)),
 		event.Bool("path_agrees_with_hash", p.agrees), event.Uint("prefetch_version", f.Version), event.Uint("run_count", f.RunCount),
@@ -151,21 +151,21 @@ func fields(f *scca.File, p programPath, index int, raw uint64) []event.Field {
 		event.Int("file_count", len(f.Files)), event.List("files", f.Files), event.List("file_references", refs), event.List("directories", dirs))
 }
 
-// programPath is the program's own path.
-type programPath struct {
+// prefetchPath is the program's own path.
+type prefetchPath struct {
 	recorded string // as stored, or the name alone where it is not listed
 	path     string // from the volume's root, where it lay on the system's volume
 	agrees   bool   // with the hash: the path is proven
 }
 
-// program finds it. The system's volume is the one that ntdll was mapped from:
+// prefetchProgram finds it. The system's volume is the one that ntdll was mapped from:
 // prefetch files lie there too.
-func program(f *scca.File) programPath {
+func prefetchProgram(f *scca.File) prefetchPath {
 	i, agrees := f.Program()
 	if i < 0 {
-		return programPath{recorded: f.Executable}
+		return prefetchPath{recorded: f.Executable}
 	}
-	p := programPath{recorded: f.Files[i], agrees: agrees, path: f.Files[i]}
+	p := prefetchPath{recorded: f.Files[i], agrees: agrees, path: f.Files[i]}
 	for _, name := range f.Files {
 		if !strings.HasSuffix(name, `\WINDOWS\SYSTEM32\NTDLL.DLL`) {
 			continue
@@ -178,8 +178,8 @@ func program(f *scca.File) programPath {
 	return p
 }
 
-// set counts the run times that are not zero.
-func set(times []uint64) (n int) {
+// runsKept counts the run times that are not zero.
+func runsKept(times []uint64) (n int) {
 	for _, t := range times {
 		if t != 0 {
 			n++
@@ -188,8 +188,8 @@ func set(times []uint64) (n int) {
 	return n
 }
 
-// span is the oldest and newest of the times that can be.
-func span(times []uint64) (first, last event.Ticks) {
+// runSpan is the oldest and newest of the times that can be.
+func runSpan(times []uint64) (first, last event.Ticks) {
 	for _, t := range times {
 		if t := event.Ticks(t); t.Valid() {
 			if first == 0 || t < first {
@@ -201,7 +201,7 @@ func span(times []uint64) (first, last event.Ticks) {
 	return first, last
 }
 
-func state(damage int) coverage.State {
+func prefetchState(damage int) coverage.State {
 	if damage > 0 {
 		return coverage.Partly
 	}
