@@ -105,11 +105,11 @@ func emitPrefetch(in *artifact.Input, f *scca.File, emit func(*event.Event) erro
 }
 
 // prefetchFirstSeen gives the birth of the prefetch file itself: the program had run
-// by then. Only where the file system says so twice ($FILE_NAME), since the
-// times of a copied file are those of the copy.
+// by then. Only where older runs were forgotten, and where the file system says
+// so ($FILE_NAME): the times of a copied file are those of the copy.
 func prefetchFirstSeen(in *artifact.Input, f *scca.File, e event.Event, oldest event.Ticks, emit func(*event.Event) error) error {
 	born := in.Times.FNCreated
-	if !born.Valid() || born > oldest.Add(15e9) && int(f.RunCount) <= runsKept(f.RunTimes) {
+	if !born.Valid() || born > oldest || int64(f.RunCount) <= int64(runsKept(f.RunTimes)) {
 		return nil
 	}
 	e.Ticks, e.Meaning, e.Clock = born, "first seen (prefetch file created)", event.FileSystem

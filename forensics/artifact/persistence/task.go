@@ -20,7 +20,7 @@ import (
 var Task = artifact.Spec{
 	Name:  "persistence/task",
 	Title: "Scheduled tasks",
-	Globs: []string{"**/Windows/System32/Tasks/**", "**/Windows/SysWOW64/Tasks/**", "**/Windows/System32/Tasks_Migrated/**", "**/Windows/Tasks/*.job"},
+	Globs: []string{"**/Windows/System32/Tasks/**/*", "**/Windows/SysWOW64/Tasks/**/*", "**/Windows/System32/Tasks_Migrated/**/*", "**/Windows/Tasks/*.job"},
 	Loose: func(name string, head []byte) bool {
 		low := strings.ToLower(name)
 		return strings.HasSuffix(low, ".job") && len(head) > 4 && head[2] == 1 && head[3] == 0 ||
