@@ -9,6 +9,7 @@ type entry struct {
 	attrs     uint32 // first attribute
 	times     uint32 // of $STANDARD_INFORMATION, where marked
 	fileAttrs uint32
+	owner     uint32
 	security  uint32
 	reparse   uint32 // tag
 	ext       uint32 // first extension record, 0 for none

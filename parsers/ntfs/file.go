@@ -109,6 +109,17 @@ func (f File) State() State {
 	return Orphan
 }
 
+// HasKnownParent tells whether the parent of one of the names is known, live
+// or deleted.
+func (f File) HasKnownParent() bool {
+	for l := range f.Links() {
+		if _, p := f.c.parent(l.l.parent); p < ProofUnknown {
+			return true
+		}
+	}
+	return false
+}
+
 // InUse is the flag of the record.
 func (f File) InUse() bool { return f.e().flags&FlagInUse != 0 }
 
@@ -135,7 +146,8 @@ func (f File) HasReparse() bool { return f.e().reparse != 0 || f.e().marks&markN
 type Info struct {
 	Times
 	Attributes uint32
-	SecurityID uint32 // 0 before NTFS 3.0
+	OwnerID    uint32 // this and the next are 0 before NTFS 3.0
+	SecurityID uint32
 	USN        uint64
 }
 
@@ -154,7 +166,7 @@ func (f File) Info() (Info, bool) {
 	if e.marks&markSI == 0 {
 		return Info{}, false
 	}
-	return Info{*f.c.times.at(e.times), e.fileAttrs, e.security, e.usn}, true
+	return Info{*f.c.times.at(e.times), e.fileAttrs, e.owner, e.security, e.usn}, true
 }
 
 // extensions yields the record numbers of the extension records.

@@ -244,3 +244,14 @@ func appendUnknown(dst []byte, ref Ref) []byte {
 	}
 	return append(dst, '/', 0)
 }
+
+// DirPath appends the path of the directory that a parent reference means, in
+// UTF-16LE with a "/" behind it; nothing for the root.
+func (c *Catalog) DirPath(dst []byte, parent Ref) ([]byte, Proof) { return c.appendDir(dst, parent) }
+
+// ParentIsDirectory tells whether the parent reference means an entry that is
+// one; true where the parent is not known.
+func (l Link) ParentIsDirectory() bool {
+	n, p := l.c.parent(l.l.parent)
+	return p >= ProofUnknown || l.c.entries.at(n).flags&FlagDirectory != 0
+}

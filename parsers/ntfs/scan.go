@@ -160,6 +160,7 @@ func (s *scanner) standardInformation(rec *Record, a *Attr, e *entry) {
 	e.fileAttrs = binary.LittleEndian.Uint32(a.Value[32:])
 	e.marks |= markSI
 	if len(a.Value) >= 72 { // since NTFS 3.0
+		e.owner = binary.LittleEndian.Uint32(a.Value[48:])
 		e.security = binary.LittleEndian.Uint32(a.Value[52:])
 		e.usn = binary.LittleEndian.Uint64(a.Value[64:])
 	}
