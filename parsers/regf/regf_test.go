@@ -221,6 +221,11 @@ func TestBigData(t *testing.T) {
 		if got, err := v.Data(); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("value %q: %d bytes, %v", v.Name, len(got), err)
 		}
+		for _, i := range []int64{0, 16343, 16344, int64(len(want)) - 1} {
+			if at := v.Place(i); h.Bytes()[at] != want[i] || at == v.Offset {
+				t.Errorf("value %q: byte %d at %#x", v.Name, i, at)
+			}
+		}
 	}
 }
 

@@ -182,6 +182,30 @@ func (v Value) segments(db []byte) ([]byte, error) {
 	return out, cursor.Errorf(v.Offset, "value %s: data of %d bytes declared, its segments hold %d", v.Name, v.Size, len(out))
 }
 
+// Place is where byte i of the data stands in the file; for what is not there,
+// the value's own place.
+func (v Value) Place(i int64) int64 {
+	switch {
+	case i < 0 || i >= int64(v.Size):
+		return v.Offset
+	case v.Resident:
+		return v.Offset + int64(v.h.header) + 8 + i
+	}
+	b, _, err := v.h.cell(v.DataCell, "data of a value")
+	if err != nil {
+		return v.Offset
+	}
+	if v.Size > maxSegment && v.h.Minor >= 4 && len(b) >= 8 && len(b) < int(v.Size) && string(b[:2]) == "db" {
+		list, _, err := v.h.cell(binary.LittleEndian.Uint32(b[4:]), "list of segments")
+		n := i / maxSegment * 4
+		if err != nil || n+4 > int64(len(list)) {
+			return v.Offset
+		}
+		return v.h.place(binary.LittleEndian.Uint32(list[n:])) + i%maxSegment
+	}
+	return v.h.place(v.DataCell) + i
+}
+
 // Text is the content as text: up to the first zero of REG_SZ, REG_EXPAND_SZ
 // and REG_LINK, and the texts of REG_MULTI_SZ one a line. Other types have none.
 func (v Value) Text() (string, error) {
