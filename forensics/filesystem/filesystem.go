@@ -71,6 +71,7 @@ type StreamInfo struct {
 type Entry struct {
 	Ref        Ref
 	State      State
+	InUse      bool // false for a deleted entry, whatever its State
 	Kind       Kind
 	SI         Times
 	Attributes uint32 // $STANDARD_INFORMATION flags

@@ -1,0 +1,188 @@
+package filesystem
+
+import (
+	"unicode/utf8"
+
+	"kanshiki/forensics/escape"
+	"kanshiki/forensics/event"
+	"kanshiki/parsers/ntfs"
+)
+
+// builder makes entries one after the other and keeps the paths of their
+// directories.
+type builder struct {
+	n     *NTFS
+	e     Entry
+	dirs  map[ntfs.Ref]dirPath
+	bytes int
+	units []byte
+	text  []byte
+	count int
+}
+
+type dirPath struct {
+	path  string // WTF-8, "/" at its end
+	proof ntfs.Proof
+	plain bool
+}
+
+// maxDirBytes bounds the paths that are kept; after that they are made anew.
+const maxDirBytes = 16 << 20
+
+func (b *builder) dir(parent ntfs.Ref) dirPath {
+	if d, ok := b.dirs[parent]; ok {
+		return d
+	}
+	units, proof := b.n.cat.DirPath(b.units[:0], parent)
+	b.units = units
+	d := dirPath{path: text(units), proof: proof}
+	d.plain = escape.Plain(d.path)
+	if b.bytes += len(d.path) + 64; b.dirs == nil || b.bytes > maxDirBytes {
+		b.dirs, b.bytes = map[ntfs.Ref]dirPath{}, len(d.path)+64
+	}
+	b.dirs[parent] = d
+	return d
+}
+
+// entry fills b.e; it is good until the next call.
+func (b *builder) entry(f ntfs.File) *Entry {
+	e := &b.e
+	*e = Entry{Ref: refOf(f.Was()), State: stateOf(f), Kind: kindOf(f), InUse: f.InUse(), ReparseTag: f.ReparseTag(), LSN: f.LSN(),
+		Links: f.HardLinks(), Names: e.Names[:0], Streams: e.Streams[:0], Problems: e.Problems[:0]}
+	if i, ok := f.Info(); ok {
+		e.SI, e.Attributes, e.SecurityID, e.USN = timesOf(i.Times), i.Attributes, i.SecurityID, i.USN
+		e.OwnerID = i.OwnerID
+	}
+	for l := range f.Links() {
+		e.Names = append(e.Names, b.name(l))
+	}
+	for s := range f.Streams() {
+		e.Streams = append(e.Streams, streamInfo(s))
+	}
+	if f.HasDamage() {
+		for _, d := range f.Damage() {
+			e.Problems = append(e.Problems, d.Error())
+		}
+	}
+	for l := range f.Links() {
+		if !l.ParentIsDirectory() {
+			e.Problems = append(e.Problems, "parent "+l.Parent().String()+" is not a directory")
+		}
+	}
+	for _, n := range e.Names {
+		switch n.Proof {
+		case ntfs.ProofCycle.String():
+			e.Problems = append(e.Problems, "the chain of parents comes back to itself")
+		case ntfs.ProofCut.String():
+			e.Problems = append(e.Problems, "the path is longer than the limit, its beginning is cut off")
+		}
+	}
+	return e
+}
+
+func (b *builder) name(l ntfs.Link) Name {
+	n := Name{Parent: refOf(l.Parent()), Times: timesOf(l.Times())}
+	if l.Record() == ntfs.RootRecord { // its own parent, named "."
+		n.Proof = ntfs.ProofLive.String()
+		return n
+	}
+	d := b.dir(l.Parent())
+	b.text = append(b.text[:0], d.path...)
+	b.text = appendText(b.text, l.Name())
+	n.Path = string(b.text)
+	n.Base = n.Path[len(d.path):]
+	n.Proof = d.proof.String()
+	if !d.plain || !escape.Plain(n.Base) {
+		n.UTF16, _ = l.Path(nil)
+	}
+	return n
+}
+
+func streamInfo(s ntfs.Stream) StreamInfo {
+	i := StreamInfo{Size: s.Size(), Initialised: s.Initialized(), Allocated: int64(min(s.Allocated(), 1<<63-1)),
+		Resident: s.Resident(), Compressed: s.Compressed(), Sparse: s.Flags()&ntfs.AttrSparse != 0, Encrypted: s.Encrypted(), Note: s.Elsewhere()}
+	if name := s.Name(); len(name) > 0 {
+		i.Name = text(name)
+	}
+	if i.Encrypted && i.Note == "" {
+		i.Note = "content is EFS ciphertext, not decrypted"
+	}
+	return i
+}
+
+func timesOf(t ntfs.Times) Times {
+	return Times{event.Ticks(t.Created), event.Ticks(t.Modified), event.Ticks(t.EntryModified), event.Ticks(t.Accessed)}
+}
+
+func kindOf(f ntfs.File) Kind {
+	switch {
+	case f.HasReparse():
+		return Reparse
+	case f.IsDir():
+		return Dir
+	}
+	return File
+}
+
+// stateOf follows the parser, but for a deleted entry no parent of which is
+// known any more.
+func stateOf(f ntfs.File) State {
+	switch f.State() {
+	case ntfs.Live:
+		return Live
+	case ntfs.Orphan:
+		return Orphan
+	case ntfs.Damaged:
+		return Damaged
+	}
+	if f.HasKnownParent() {
+		return Deleted
+	}
+	return Orphan
+}
+
+// appendText appends UTF-16LE units as WTF-8: a lone surrogate keeps its own
+// three bytes.
+func appendText(dst, units []byte) []byte {
+	for i := 0; i+1 < len(units); i += 2 {
+		u := rune(units[i]) | rune(units[i+1])<<8
+		switch {
+		case u < utf8.RuneSelf:
+			dst = append(dst, byte(u))
+		case u >= 0xD800 && u < 0xDC00 && i+3 < len(units) && units[i+3]&0xFC == 0xDC:
+			v := rune(units[i+2]) | rune(units[i+3])<<8
+			dst = utf8.AppendRune(dst, (u-0xD800)<<10|(v-0xDC00)+0x10000)
+			i += 2
+		case u >= 0xD800 && u < 0xE000:
+			dst = append(dst, 0xE0|byte(u>>12), 0x80|byte(u>>6&63), 0x80|byte(u&63))
+		default:
+			dst = utf8.AppendRune(dst, u)
+		}
+	}
+	return dst
+}
+
+func text(units []byte) string { return string(appendText(nil, units)) }
+
+// unitsOf is the inverse of text.
+func unitsOf(s string) []byte {
+	out := make([]byte, 0, 2*len(s))
+	put := func(u rune) { out = append(out, byte(u), byte(u>>8)) }
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1 && i+2 < len(s) && s[i] == 0xED:
+			put(rune(s[i]&15)<<12 | rune(s[i+1]&63)<<6 | rune(s[i+2]&63))
+			n = 3
+		case r == utf8.RuneError && n == 1:
+			put(rune(s[i]))
+		case r >= 0x10000:
+			put(0xD800 + (r-0x10000)>>10)
+			put(0xDC00 + (r-0x10000)&0x3FF)
+		default:
+			put(r)
+		}
+		i += n
+	}
+	return out
+}
