@@ -41,3 +41,12 @@ const (
 	Configured         Action = "configured"          // a setting was made or stands so
 	Other              Action = "other"               // a record kept as it is
 )
+
+// Actions lists the vocabulary, in the order above.
+func Actions() []Action {
+	return []Action{
+		Created, Written, Renamed, Moved, Deleted, MetadataChanged, ReadOrOpened, Executed, Loaded, Installed, Persisted, PersistenceRemoved,
+		LoggedOn, LoggedOff, LogonFailed, PrivilegeUsed, MailReceived, MailSent, Downloaded, Uploaded, Connected, Listened, NameResolved,
+		DeviceAttached, DeviceRemoved, ShareAccessed, JobQueued, Transferred, Cleared, TimeChanged, Started, Stopped, Detected, Configured, Other,
+	}
+}

@@ -28,7 +28,7 @@ type ewfImage struct {
 func openEWF(ctx context.Context, path string, head []byte, o Options) (Image, []string, error) {
 	own, err := ewf.SegmentOf(head)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, &Broken{path, err}
 	}
 	p := &pool{opener: o.opener()}
 	names := ewfSet(p.opener, path, own)
@@ -52,7 +52,7 @@ func openEWF(ctx context.Context, path string, head []byte, o Options) (Image, [
 	r, err := ewf.Open(sources, ewf.Options{CacheBytes: o.CacheBytes, Workers: o.Workers})
 	if err != nil {
 		p.Close()
-		return nil, nil, fmt.Errorf("open image: %w", err)
+		return nil, nil, &Broken{path, err}
 	}
 	img := &ewfImage{Reader: r, pool: p, first: r.Segments()[0]}
 	bps := int64(r.Volume().BytesPerSector)

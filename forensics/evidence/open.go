@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,29 @@ type NotAnImage struct {
 }
 
 func (e *NotAnImage) Error() string { return e.Name + ": " + e.What }
+
+// Broken is the error for a container that is known, but so damaged that
+// nothing of it can be read.
+type Broken struct {
+	Name string
+	Err  error
+}
+
+func (e *Broken) Error() string { return e.Name + ": " + e.Err.Error() }
+
+func (e *Broken) Unwrap() error { return e.Err }
+
+// Formats lists what is opened as an image, and what is only known by name.
+func Formats() (read, named []string) {
+	read = []string{"E01, S01 (EWF version 1: EnCase 1 to 7, linen, FTK Imager, SMART, EWF-X), one segment or many",
+		"raw sectors, whole or split (.001, .000, .aa)"}
+	for _, s := range signatures {
+		named = append(named, s.name)
+	}
+	named = append(named, "VHD (fixed)", "DMG", "AFF4", "zip archive")
+	slices.Sort(named)
+	return read, slices.Compact(named)
+}
 
 // Open opens evidence of any form, by signature first and by extension second.
 // A folder and a loose file are taken as they are; a container that is not

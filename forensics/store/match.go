@@ -76,3 +76,14 @@ func low(c byte) byte {
 	}
 	return c
 }
+
+// Match tells whether one of the patterns fits, as in Query; no patterns fit
+// all.
+func Match(patterns []string, s string) bool {
+	for _, p := range patterns {
+		if matchFold(p, s) {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}

@@ -136,3 +136,22 @@ func parts(caseDir string, d Dataset, exhibit string) ([]string, error) {
 }
 
 func exists(name string) bool { _, err := os.Stat(name); return err == nil }
+
+// Attach keeps a small file beside an exhibit's sources; it is replaced with
+// the rows.
+func (b *Builder) Attach(name string, data []byte) error {
+	dir := b.newDir(Sources)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return writeSynced(filepath.Join(dir, name), data)
+}
+
+// Attached reads a file that a build attached.
+func (s *Store) Attached(exhibit, name string) ([]byte, error) {
+	files, err := parts(s.caseDir, Sources, exhibit)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(filepath.Dir(files[0]), name))
+}

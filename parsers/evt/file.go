@@ -35,12 +35,23 @@ var (
 	tailMagic = []byte("\x28\x00\x00\x00\x11\x11\x11\x11\x22\x22\x22\x22\x33\x33\x33\x33\x44\x44\x44\x44")
 )
 
+// Weight says what an error costs.
+type Weight uint8
+
+const (
+	Loss   Weight = iota // records or parts of them are not there
+	Doubt                // what was read does not agree with itself
+	Note                 // nothing that the log still had is lost
+	Unread               // the reader below gave no bytes
+)
+
 // Error is one thing in a file that could not be read as it should be.
 type Error struct {
 	Off    int64  // in the file
 	Len    int64  // bytes that are doubtful or lost; 0 is not known
 	What   string // what was expected and what is there
 	Origin Origin
+	Weight Weight
 	Err    error // the reader's own error, where there is one
 }
 
@@ -125,7 +136,7 @@ func NewReader(r io.ReaderAt, size int64) (*File, error) {
 		}
 		return nil, fmt.Errorf("%w: %d bytes without its signature", ErrFormat, size)
 	} else {
-		f.notes = append(f.notes, &Error{Len: headerSize, What: "file header has no signature; records are looked for all the same"})
+		f.notes = append(f.notes, &Error{Len: headerSize, Weight: Doubt, What: "file header has no signature; records are looked for all the same"})
 	}
 	f.findTail()
 	return f, nil
@@ -140,10 +151,10 @@ func (f *File) readHeader(b []byte) {
 	h.Ends = ends(c)
 	h.MaxSize, h.Flags, h.Retention = c.U32("maximum size"), c.U32("flags"), c.U32("retention")
 	if again := c.U32("header size"); size != headerSize || again != headerSize {
-		f.notes = append(f.notes, &Error{Len: headerSize, What: fmt.Sprintf("header sizes %d and %d, want %d", size, again, headerSize)})
+		f.notes = append(f.notes, &Error{Len: headerSize, Weight: Doubt, What: fmt.Sprintf("header sizes %d and %d, want %d", size, again, headerSize)})
 	}
 	if h.Major != 1 || h.Minor != 1 {
-		f.notes = append(f.notes, &Error{Off: 8, Len: 8, What: fmt.Sprintf("version %d.%d is not known; read as 1.1", h.Major, h.Minor)})
+		f.notes = append(f.notes, &Error{Off: 8, Len: 8, Weight: Doubt, What: fmt.Sprintf("version %d.%d is not known; read as 1.1", h.Major, h.Minor)})
 	}
 }
 

@@ -220,7 +220,7 @@ func (p *pass) search(from, to int64) bool {
 		r, why := p.at(sig, false)
 		if why != "" && r.bytes != nil {
 			// The end is overwritten; what stands before is worth having.
-			if !p.emit(sig, r, Older, &Error{Off: sig, Len: int64(len(r.bytes)), What: why, Origin: Older}) {
+			if !p.emit(sig, r, Older, &Error{Off: sig, Len: int64(len(r.bytes)), What: why, Origin: Older, Weight: Note}) {
 				return false
 			}
 			from = sig + 4
@@ -228,7 +228,7 @@ func (p *pass) search(from, to int64) bool {
 		}
 		if why != "" {
 			p.counts.Remnants++
-			if !p.fail(&Error{Off: sig, What: "remnant of a record: " + why, Origin: Older}) {
+			if !p.fail(&Error{Off: sig, What: "remnant of a record: " + why, Origin: Older, Weight: Note}) {
 				return false
 			}
 			from = sig + 4
@@ -253,6 +253,9 @@ func (p *pass) emit(off int64, f frame, origin Origin, damage *Error) bool {
 	}
 	if err != nil {
 		err = &Error{Off: off, Len: int64(len(f.bytes)), What: fmt.Sprintf("record %d", rec.Number), Origin: rec.Origin, Err: cursor.AddBase(err, off)}
+		if rec.Origin == Older {
+			err.(*Error).Weight = Note
+		}
 	}
 	if damage != nil {
 		err = damage
@@ -360,7 +363,7 @@ func (p *pass) reconcile() bool {
 	}
 	cs.Lost = max(0, declared-found)
 	cs.Declared = found + cs.Lost
-	if p.f.TailOffset == 0 && !p.fail(&Error{Off: int64(p.ends.End), What: "no end-of-file record; the end of the log is taken from its header"}) {
+	if p.f.TailOffset == 0 && !p.fail(&Error{Off: int64(p.ends.End), Weight: Doubt, What: "no end-of-file record; the end of the log is taken from its header"}) {
 		return false
 	}
 	if cs.Lost == 0 {

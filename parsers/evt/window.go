@@ -53,7 +53,7 @@ func (w *window) fill(off int64) {
 			err2 = err
 		}
 		clear(part[n:])
-		w.note(&Error{Off: off + int64(at+n), Len: int64(len(part) - n), What: "cannot be read", Err: err2})
+		w.note(&Error{Off: off + int64(at+n), Len: int64(len(part) - n), Weight: Unread, What: "cannot be read", Err: err2})
 	}
 }
 

@@ -39,13 +39,24 @@ var (
 	recordMagic = []byte("**\x00\x00")
 )
 
+// Weight says what an error costs.
+type Weight uint8
+
+const (
+	Loss   Weight = iota // records or parts of them are not there
+	Doubt                // what was read does not agree with a check over it
+	Note                 // nothing that the log still had is lost
+	Unread               // the reader below gave no bytes
+)
+
 // Error is one thing in a file that could not be read as it should be.
 type Error struct {
 	Off    int64  // in the file
 	Len    int64  // bytes that are doubtful or lost; 0 is not known
 	What   string // what was expected and what is there
-	Origin Origin // where it lies; slack loses nothing that the log still had
-	Err    error  // the reader's own error, where there is one
+	Origin Origin // where it lies
+	Weight Weight
+	Err    error // the reader's own error, where there is one
 }
 
 func (e *Error) Error() string {
@@ -113,7 +124,7 @@ func NewReader(r io.ReaderAt, size int64) (*File, error) {
 	head := make([]byte, min(max(size, 0), 128))
 	n, err := r.ReadAt(head, 0)
 	if n < len(head) {
-		f.note(&Error{Off: int64(n), Len: int64(len(head) - n), What: "file header cannot be read", Err: err})
+		f.note(&Error{Off: int64(n), Len: int64(len(head) - n), Weight: Unread, What: "file header cannot be read", Err: err})
 	}
 	known := bytes.HasPrefix(head[:n], fileMagic)
 	if !known && !f.hasChunk() {
@@ -123,7 +134,7 @@ func NewReader(r io.ReaderAt, size int64) (*File, error) {
 		return nil, fmt.Errorf("%w: %d bytes, no file header and no chunk at %#x", ErrFormat, size, HeaderSize)
 	}
 	if !known {
-		f.note(&Error{Len: 128, What: "file header has no signature; chunks are read all the same"})
+		f.note(&Error{Len: 128, Weight: Doubt, What: "file header has no signature; chunks are read all the same"})
 		return f, nil
 	}
 	f.readHeader(head[:n])
@@ -167,13 +178,13 @@ func (f *File) readHeader(b []byte) {
 		h.Checksum = Good
 	default:
 		h.Checksum = Bad
-		f.note(&Error{Len: 128, What: "file header does not match its checksum"})
+		f.note(&Error{Len: 128, Weight: Doubt, What: "file header does not match its checksum"})
 	}
 	if h.Major != 3 || h.Minor > 2 {
-		f.note(&Error{Off: 36, Len: 4, What: fmt.Sprintf("version %d.%d is not known; read as 3.2", h.Major, h.Minor)})
+		f.note(&Error{Off: 36, Len: 4, Weight: Doubt, What: fmt.Sprintf("version %d.%d is not known; read as 3.2", h.Major, h.Minor)})
 	}
 	if h.BlockSize != HeaderSize {
-		f.note(&Error{Off: 40, Len: 2, What: fmt.Sprintf("header block of %d bytes; chunks are looked for at %d", h.BlockSize, HeaderSize)})
+		f.note(&Error{Off: 40, Len: 2, Weight: Note, What: fmt.Sprintf("header block of %d bytes; chunks are looked for at %d", h.BlockSize, HeaderSize)})
 	}
 	have := (f.size - HeaderSize + ChunkSize - 1) / ChunkSize
 	if int64(h.Chunks) > max(have, 0) {

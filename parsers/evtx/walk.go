@@ -138,7 +138,7 @@ func readParts(r interface {
 			bad[k-1].Len += size
 			continue
 		}
-		bad = append(bad, &Error{Off: from, Len: size, What: "cannot be read", Err: err2})
+		bad = append(bad, &Error{Off: from, Len: size, Weight: Unread, What: "cannot be read", Err: err2})
 	}
 	return bad
 }
@@ -147,14 +147,14 @@ func readParts(r interface {
 // read all the same.
 func (w *walker) checks() bool {
 	ci := &w.ci
-	if ci.HeaderCheck == Bad && !w.fail(&Error{Off: ci.Offset, Len: chunkHeaderSize, What: "chunk header does not match its checksum"}) {
+	if ci.HeaderCheck == Bad && !w.fail(&Error{Off: ci.Offset, Len: chunkHeaderSize, Weight: Doubt, What: "chunk header does not match its checksum"}) {
 		return false
 	}
 	if ci.Cut {
 		return w.fail(&Error{Off: ci.Offset + int64(len(w.b)), What: fmt.Sprintf("file ends after %d bytes of a chunk, whose records end at %d", len(w.b), ci.Free)})
 	}
 	if ci.DataSums == Bad {
-		return w.fail(&Error{Off: ci.Offset + chunkHeaderSize, Len: int64(min(ci.Free, ChunkSize)) - chunkHeaderSize, What: "records of the chunk do not match their checksum"})
+		return w.fail(&Error{Off: ci.Offset + chunkHeaderSize, Len: int64(min(ci.Free, ChunkSize)) - chunkHeaderSize, Weight: Doubt, What: "records of the chunk do not match their checksum"})
 	}
 	return true
 }
@@ -280,7 +280,7 @@ func (w *walker) search(pos, end int, origin Origin) bool {
 			if origin == Slack {
 				w.ci.Counts.Remnants++
 			}
-			if !w.fail(&Error{Off: w.ci.Offset + int64(pos), What: "remnant of a record: " + why, Origin: origin}) {
+			if !w.fail(&Error{Off: w.ci.Offset + int64(pos), What: "remnant of a record: " + why, Origin: origin, Weight: weight(origin)}) {
 				return false
 			}
 			pos += 4
@@ -308,7 +308,7 @@ func (w *walker) emit(pos int, r frame, origin Origin, damage *Error) bool {
 	}
 	var err error
 	if e := w.d.record(rec); e != nil {
-		err = &Error{Off: offsetOf(e, rec.Offset), Len: int64(r.size), What: fmt.Sprintf("record %d at %#x", r.id, rec.Offset), Origin: origin, Err: e}
+		err = &Error{Off: offsetOf(e, rec.Offset), Len: int64(r.size), What: fmt.Sprintf("record %d at %#x", r.id, rec.Offset), Origin: origin, Weight: weight(origin), Err: e}
 	}
 	if damage != nil {
 		err = damage
@@ -340,6 +340,15 @@ func (w *walker) emit(pos int, r frame, origin Origin, damage *Error) bool {
 		cs.Errors++
 	}
 	return w.yield(rec, err)
+}
+
+// weight is that of an error in a record: slack holds nothing that the log
+// still had.
+func weight(o Origin) Weight {
+	if o == Slack {
+		return Note
+	}
+	return Loss
 }
 
 func offsetOf(err error, or int64) int64 {

@@ -194,10 +194,13 @@ func (r *Reader) scan() error {
 // what is missing.
 func (r *Reader) first(what string) error {
 	if len(r.problems) == 0 {
-		return fmt.Errorf("%s: %s", r.segs[0].name, what)
+		return errors.New(what)
 	}
 	p := r.problems[0]
-	return fmt.Errorf("%s: %s: %w", p.Name, what, cursor.Errorf(p.Off, "%s", p.What))
+	if len(r.segs) <= 1 {
+		return fmt.Errorf("%s: %w", what, cursor.Errorf(p.Off, "%s", p.What))
+	}
+	return fmt.Errorf("%s: %s: %w", what, p.Name, cursor.Errorf(p.Off, "%s", p.What))
 }
 
 func (r *Reader) report(seg *segment, off int64, what string) {

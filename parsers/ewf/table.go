@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"kanshiki/parsers/internal/cursor"
 )
@@ -237,4 +238,32 @@ func agree(walked, a, b *entries) *entries {
 		out.agreed[i] = a.raw[i] == b.raw[i]
 	}
 	return out
+}
+
+// Check reads every table and its copy, and reports what is not intact: a
+// table that is replaced by its copy does not show in the media.
+func (r *Reader) Check() {
+	for _, seg := range r.segs {
+		for _, g := range seg.groups {
+			r.checkTables(g)
+		}
+	}
+}
+
+func (r *Reader) checkTables(g *group) {
+	var copies []*entries
+	for _, s := range g.table {
+		if s.off == 0 || g.walked != nil {
+			continue
+		}
+		e, _, err := r.readTable(g, s)
+		if err != nil {
+			r.reportErr(g.seg, err)
+			continue
+		}
+		copies = append(copies, e)
+	}
+	if len(copies) == 2 && (copies[0].base != copies[1].base || !slices.Equal(copies[0].raw, copies[1].raw)) {
+		r.report(g.seg, g.table[1].off, "the table differs from its copy")
+	}
 }

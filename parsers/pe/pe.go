@@ -58,8 +58,9 @@ type File struct {
 	Damage []error
 
 	b          []byte
-	byAddress  []int // sections in address order
-	lastFound  int   // section of the last look-up, -1 for none
+	certTable  []byte // certificate table behind b
+	byAddress  []int  // sections in address order
+	lastFound  int    // section of the last look-up, -1 for none
 	limitsTold map[string]bool
 }
 
@@ -105,14 +106,18 @@ func (f *File) Is64() bool { return f.Magic == magic64 }
 // Parse reads a program. b is the whole file, or its beginning where size says
 // that there is more; a size of 0 is the length of b. An error means: this is
 // no portable executable, and it says why.
-func Parse(b []byte, size int64) (*File, error) {
+func Parse(b []byte, size int64) (*File, error) { return ParseParts(b, nil, size) }
+
+// ParseParts is Parse for a large file: its beginning, and the certificate
+// table that lies behind it, nil where that is not at hand.
+func ParseParts(b, table []byte, size int64) (*File, error) {
 	if size == 0 {
 		size = int64(len(b))
 	}
 	if int64(len(b)) > MaxSize {
 		return nil, cursor.Errorf(MaxSize, "program of %d bytes, the limit is %d", len(b), int64(MaxSize))
 	}
-	f := &File{Size: size, b: b, lastFound: -1}
+	f := &File{Size: size, b: b, certTable: table, lastFound: -1}
 	if err := f.readHeaders(); err != nil {
 		return nil, err
 	}
@@ -128,6 +133,16 @@ func Parse(b []byte, size int64) (*File, error) {
 	f.readSecond()
 	f.readVersion()
 	return f, nil
+}
+
+// CertificateRange reads the headers alone: where the certificate table lies
+// that they state, 0 bytes where there is none or b is no program.
+func CertificateRange(b []byte) (off, size int64) {
+	f := &File{Size: int64(len(b)), b: b}
+	if f.readHeaders() != nil {
+		return 0, 0
+	}
+	return f.certificateRange()
 }
 
 // damage keeps what did not fit; past a limit only the fact that there is more.

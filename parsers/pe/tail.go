@@ -30,9 +30,16 @@ func (f *File) readCertificates() {
 		f.damage(at, "the certificate table (%d bytes at %#x) lies behind the end of the file (%#x)", size, at, f.Size)
 		return
 	}
-	end := min(at+size, int64(len(f.b)))
+	base, b := int64(0), f.b
+	if len(f.certTable) > 0 {
+		base, b = at, f.certTable
+	}
+	end := min(at+size, base+int64(len(b)))
+	if end < at+size {
+		f.damage(at, "%d of %d bytes of the certificate table were given", max(end-at, 0), size)
+	}
 	for at+header <= end {
-		c := cursor.At(f.b[at:end], at)
+		c := cursor.At(b[at-base:end-base], at)
 		n := int64(c.U32("length"))
 		cert := Certificate{Offset: at, Revision: c.U16("revision"), Type: c.U16("type")}
 		if n == 0 && cert.Revision == 0 && cert.Type == 0 {

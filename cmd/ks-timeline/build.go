@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"kanshiki/cmd/internal/cli"
+	"kanshiki/forensics/coverage"
+	"kanshiki/forensics/custody"
+	"kanshiki/forensics/escape"
+	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/timeline"
+)
+
+const buildHelp = `
+    ks-timeline build --case ./case fixtures/quarantined-pc/quarantined-pc.E01
+
+ks-timeline build --case DIR [OPTIONS] EVIDENCE…
+
+Reads each piece of evidence (a disk image of any supported form, a folder of
+files as a triage tool leaves it, a single hive or log) into the case's store.
+Evidence that is read again replaces its own rows and no other's. Nothing is
+written but to the case.
+`
+
+func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	f := cli.NewFlags(name, buildHelp, stdout)
+	dir := f.String("case", "", "the `folder` that shall hold the results; it is made where there is none")
+	exhibit := f.String("exhibit", "", "the exhibit's `name` (one piece of evidence): a-z, 0-9, -")
+	machine := f.String("machine", "", "the `machine` that the evidence belongs to, where it does not say")
+	examiner := f.String("examiner", "", "`name` for the custody log")
+	memory := f.Int64("memory", 64, "`MiB` for rows on their way to the store; what does not fit goes to the case folder")
+	workers := f.Int("workers", 0, "`number` of sources read side by side; 0: one per core")
+	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
+	quiet := f.Bool("quiet", false, "print nothing but errors")
+	paths, err := f.Parse(args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case *dir == "":
+		return cli.Usage("--case is missing: name the folder that shall hold the results, for example --case ./case")
+	case len(paths) == 0:
+		return cli.Usage("name the evidence, for example ks-timeline build --case %s disk.E01", *dir)
+	case *exhibit != "" && len(paths) > 1:
+		return cli.Usage("--exhibit names one piece of evidence; build each of the %d by itself", len(paths))
+	}
+	ev, err := openAll(ctx, paths, evidence.Options{Exhibit: *exhibit, Machine: *machine, Workers: *workers})
+	for _, e := range ev {
+		defer e.Close()
+	}
+	if err != nil {
+		return err
+	}
+	c, err := custody.Open(*dir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if *examiner != "" {
+		c.Info.Examiner = *examiner
+	}
+	version, _ := cli.BuildVersion()
+	show := cli.NewProgress(name, *progress, stderr)
+	begun := time.Now()
+	results, err := timeline.Build(ctx, c, ev, timeline.Options{
+		Workers: *workers, Memory: *memory << 20, Progress: show, Now: begun, Tool: name + " " + version,
+	})
+	show.Done()
+	if !*quiet {
+		for i := range results {
+			summary(stdout, ev[i], &results[i])
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil && len(results) < len(ev) {
+			fmt.Fprintf(stderr, "%s: %d of %d pieces of evidence are in the case; to go on: %s build --case %s %s\n", name, len(results), len(ev), name, *dir, strings.Join(paths[len(results):], " "))
+		}
+		return err
+	}
+	if slices.ContainsFunc(results, func(r timeline.Result) bool { return r.Gaps() }) {
+		if !*quiet {
+			fmt.Fprintf(stderr, "some evidence could not be read: %s problems --case %s\n", name, *dir)
+		}
+		return cli.Exit(cli.Gaps, nil)
+	}
+	return nil
+}
+
+func openAll(ctx context.Context, paths []string, o evidence.Options) ([]*evidence.Evidence, error) {
+	var ev []*evidence.Evidence
+	for _, p := range paths {
+		if abs, err := filepath.Abs(p); err == nil { // ks-timeline source must find it from anywhere
+			p = abs
+		}
+		e, err := evidence.Open(ctx, p, o)
+		if err != nil {
+			return ev, err
+		}
+		ev = append(ev, e)
+	}
+	return ev, nil
+}
+
+// summary prints what came of one exhibit in a few lines.
+func summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
+	line := func(left, format string, args ...any) {
+		fmt.Fprintf(w, "%-9s %s\n", left, escape.Text(fmt.Sprintf(format, args...)))
+	}
+	if e.Image != nil {
+		line("reading", "%s  %s, %s, exhibit %s", e.Name, e.Image.Info().Format, size(e.Image.Size()), r.Exhibit)
+	} else {
+		line("reading", "%s  %s files, exhibit %s", e.Name, cli.Count(int64(r.Files)), r.Exhibit)
+	}
+	for _, v := range r.Volumes {
+		switch {
+		case v.Err != nil:
+			line(fmt.Sprintf("volume %d", v.Number), "%s %s: %v", v.Kind, size(v.Len), v.Err)
+		case v.Entries > 0:
+			line(fmt.Sprintf("volume %d", v.Number), "%s %s, %s entries (%s live, %s deleted, %s orphan)", v.Kind, size(v.Len),
+				cli.Count(int64(v.Entries)), cli.Count(int64(v.Live)), cli.Count(int64(v.Deleted)), cli.Count(int64(v.Orphans)))
+		}
+	}
+	m := &r.Machine
+	if m.Name != "" || m.Product != "" {
+		zone := "zone not known, UTC is assumed"
+		if m.Zone.Known() {
+			zone = m.Zone.Name
+		}
+		line("machine", "%s  %s %s, %s", m.Name, m.Product, m.Version, zone)
+	}
+	total, parts := 0, []string{}
+	for _, s := range []coverage.State{coverage.Read, coverage.Partly, coverage.Unreadable, coverage.NotLooked} {
+		if n := r.States[s]; n > 0 {
+			total += n
+			parts = append(parts, fmt.Sprintf("%s %s", cli.Count(int64(n)), s))
+		}
+	}
+	if total == 0 {
+		parts = []string{"none"}
+	}
+	line("sources", "%s found, %s", cli.Count(int64(total)), strings.Join(parts, ", "))
+	line("timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%s GiB", cli.Count(n>>30))
+	case n >= 10<<20:
+		return fmt.Sprintf("%s MiB", cli.Count(n>>20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%s KiB", cli.Count(n>>10))
+	}
+	return fmt.Sprintf("%s bytes", cli.Count(n))
+}

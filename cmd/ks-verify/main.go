@@ -1,0 +1,129 @@
+// Command ks-verify checks images: their structure, the checksum of every
+// part, and the digests they state; it names the sectors that are damaged.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"kanshiki/cmd/internal/cli"
+	"kanshiki/forensics/evidence"
+)
+
+const name = "ks-verify"
+
+const help = `
+    ks-verify fixtures/quarantined-pc/quarantined-pc.E01
+
+ks-verify [OPTIONS] IMAGE…
+
+Reads each image once and says for each check pass, fail or not-checkable:
+structure (segments and sections are there and intact), checksums (every
+chunk), digests (what the image states of its media, computed again). Damaged
+parts are named as sectors of the medium. Any segment of a set opens the set.
+`
+
+func main() { cli.Main(name, run) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := cli.NewFlags(name, help, stdout)
+	format := f.Choice("format", "shape of the rows", "text", "jsonl", "csv")
+	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
+	quiet := f.Bool("quiet", false, "print only what is not in order")
+	hashes := f.String("hash", "", "compute these `digests` too: md5, sha1, sha256, with commas between")
+	expect := f.String("expect", "", "compare with this `digest` in hexadecimal, known from elsewhere (one image)")
+	paths, err := f.Parse(args)
+	if err != nil {
+		return err
+	}
+	o, err := options(*hashes, *expect, paths)
+	if err != nil {
+		return err
+	}
+	out := newRows(*format, stdout, *quiet)
+	show := cli.NewProgress(name, *progress, stderr)
+	o.Add = show.Add
+	failed, no := false, false
+	for _, path := range paths {
+		ok, err := verify(ctx, path, o, show, out, stderr)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			failed = true
+			cli.Warn(stderr, name, "%v", err)
+		}
+		no = no || err == nil && !ok
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	switch {
+	case no:
+		return cli.Exit(cli.No, nil)
+	case failed:
+		return cli.Exit(cli.Failed, nil)
+	}
+	return nil
+}
+
+func options(hashes, expect string, paths []string) (o evidence.VerifyOptions, err error) {
+	if len(paths) == 0 {
+		return o, cli.Usage("name the image to verify, for example ks-verify disk.E01")
+	}
+	for _, h := range strings.FieldsFunc(hashes, func(r rune) bool { return r == ',' }) {
+		if !slices.Contains(evidence.Algorithms, h) {
+			return o, cli.Usage("no digest %q; there are %s", h, strings.Join(evidence.Algorithms, ", "))
+		}
+		o.Hashes = append(o.Hashes, h)
+	}
+	if expect != "" {
+		alg := map[int]string{32: "md5", 40: "sha1", 64: "sha256"}[len(expect)]
+		if alg == "" || strings.Trim(strings.ToLower(expect), "0123456789abcdef") != "" {
+			return o, cli.Usage("--expect %s is no digest; it has 32, 40 or 64 hexadecimal digits", expect)
+		}
+		if len(paths) > 1 {
+			return o, cli.Usage("--expect goes with one image, not with %d", len(paths))
+		}
+		o.Expect = []evidence.Digest{{Alg: alg, Sum: strings.ToLower(expect), Scope: "media", Source: "--expect"}}
+	}
+	return o, nil
+}
+
+// verify checks one image. An error says that there was nothing to check; a
+// container too damaged to open is an answer.
+func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cli.Progress, out *rows, stderr io.Writer) (bool, error) {
+	e, err := evidence.OpenImage(ctx, path, evidence.Options{})
+	if broken, ok := errors.AsType[*evidence.Broken](err); ok {
+		return false, out.add(row{filepath.Base(path), evidence.Check{Name: "structure", Verdict: evidence.Fail, Detail: broken.Err.Error()}, 512})
+	}
+	if err != nil {
+		return false, err
+	}
+	defer e.Close()
+	for _, n := range e.Notes {
+		fmt.Fprintf(stderr, "%s: %s\n", name, n)
+	}
+	if err := out.begin(e); err != nil {
+		return false, err
+	}
+	show.Start("verify "+e.Name, e.Image.Size())
+	checks, err := evidence.Verify(ctx, e.Image, o)
+	show.Done()
+	if err != nil {
+		return false, err
+	}
+	ok := true
+	for _, c := range checks {
+		ok = ok && c.Verdict != evidence.Fail
+		if err := out.add(row{e.Name, c, e.Image.SectorSize()}); err != nil {
+			return false, err
+		}
+	}
+	return ok, nil
+}

@@ -1,0 +1,52 @@
+// Package all holds the one list of artifacts. Its order is that of reports:
+// what ran, what stays, who came, what was opened, what left.
+package all
+
+import (
+	"kanshiki/forensics/artifact"
+	"kanshiki/forensics/artifact/execution"
+	"kanshiki/forensics/artifact/filesystem"
+)
+
+// Specs lists the artifacts that are read from files.
+func Specs() []artifact.Spec {
+	return []artifact.Spec{
+		execution.Prefetch,
+	}
+}
+
+// VolumeSpecs lists the artifacts that are read from a file system as a whole.
+// The first one walks the entries; the table of files is written beside it.
+func VolumeSpecs() []artifact.VolumeSpec {
+	return []artifact.VolumeSpec{
+		filesystem.MFT,
+		filesystem.USN,
+	}
+}
+
+// Card finds what an artifact's events prove and what not.
+func Card(name string) (title string, card artifact.Card, ok bool) {
+	for _, s := range Specs() {
+		if s.Name == name {
+			return s.Title, s.Card, true
+		}
+	}
+	for _, s := range VolumeSpecs() {
+		if s.Name == name {
+			return s.Title, s.Card, true
+		}
+	}
+	return "", artifact.Card{}, false
+}
+
+// Families says which writer each artifact's records are from.
+func Families() map[string]artifact.Family {
+	m := map[string]artifact.Family{}
+	for _, s := range Specs() {
+		m[s.Name] = s.Family
+	}
+	for _, s := range VolumeSpecs() {
+		m[s.Name] = s.Family
+	}
+	return m
+}
