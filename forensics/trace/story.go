@@ -369,6 +369,8 @@ func (a *analysis) gone(f *File, s *Suspect) {
 		for _, m := range a.entryEvents(f) {
 			c.Events = appendID(c.Events, m.ID)
 		}
+		u := a.claim("when-deleted", CannotKnow, []Entity{f.entity("object")}, "file", f.Base())
+		u.From, u.Because = f.Born(), "the entry says that it was deleted; the journal, which would say when, does not reach so far or is not there"
 	}
 	if s == nil || !t.Valid() {
 		return

@@ -58,6 +58,7 @@ var Rules = []Rule{
 	{"overwritten", Unknown, "packed", TheContent, "what else {archive} held: {why}", "{archive} のほかの内容: {why}", ""},
 	{"who-packed", Unknown, "packed", TheActor, "who packed {archive}: {why}", "{archive} を作成した主体: {why}", ""},
 	{"unread", Unknown, "read", TheAct, "what {count} that could not be read whole would show", "完全に読み取れなかった {count} の内容", ""},
+	{"when-deleted", Unknown, "deleted", TheAct, "when {file} was deleted: no journal record of it is left", "{file} がいつ削除されたか: 変更ジャーナルの記録が残っていません", ""},
 	{"gone-program", Unknown, "ran", TheContent, "what {program} was: {why}", "{program} の内容: {why}", ""},
 }
 
