@@ -105,6 +105,7 @@ func readProxy(ctx context.Context, in *artifact.Input, emit func(*event.Event) 
 		}
 	}
 	p.bad.report(in)
+	p.bad.empty(in)
 	state := coverage.Read
 	if in.Counts.Failed > 0 {
 		state = coverage.Partly
@@ -125,17 +126,13 @@ func (p *proxyReader) line(line *textlog.Line) error {
 	}
 	p.req.reset()
 	skip, err := p.parse(text, &p.req)
+	if line.Open && err == nil {
+		p.bad.open(p.in, line.Offset)
+	}
 	if skip && err == nil {
 		return nil
 	}
 	p.in.Counts.Declared++
-	if err == nil && line.Open {
-		err = errors.New("the last line has no end: the log may have been cut")
-		if p.req.at.Valid() {
-			p.bad.open(p.in, line.Offset, err)
-			err = nil
-		}
-	}
 	if err != nil {
 		p.in.Counts.Failed++
 		p.bad.add(p.in, line.Offset, line.Length, err)
@@ -291,8 +288,16 @@ func (b *badLines) report(in *artifact.Input) {
 	}
 }
 
-func (b *badLines) open(in *artifact.Input, off int64, err error) {
-	in.Report(problem.Problem{At: in.At.At(off), Kind: problem.Malformed, Severity: problem.Doubt, Expected: "the end of a line", Found: err.Error()})
+// open: a log that is written line by line ends with the end of a line.
+func (b *badLines) open(in *artifact.Input, off int64) {
+	in.Report(problem.Problem{At: in.At.At(off), Kind: problem.Malformed, Severity: problem.Doubt, Expected: "the end of a line", Found: "the end of the file: the log may have been cut"})
+}
+
+// empty: a log without a record is said to be so.
+func (b *badLines) empty(in *artifact.Input) {
+	if in.Counts.Declared == 0 {
+		in.Report(problem.Problem{At: in.At, Length: in.Size, Kind: problem.Malformed, Severity: problem.Note, Expected: "records", Found: "none"})
+	}
 }
 
 // hole: the reader below has reported the bytes; here they count as one

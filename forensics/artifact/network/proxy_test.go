@@ -71,7 +71,7 @@ func TestSquid(t *testing.T) {
 // bytes that the client sent.
 func TestSquidFormat(t *testing.T) {
 	const format = "logformat qpc %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt %>st"
-	const line = `1319500800.123    456 192.0.2.10 TCP_MISS/200 1234 POST http://up.example.jp/a b.php - DIRECT/203.0.113.5 text/html 5678901
+	const line = `1319500800.123    456 192.0.2.10 TCP_MISS/200 1234 POST http://up.example.jp/a%20b.php - DIRECT/203.0.113.5 text/html 5678901
 `
 	for name, r := range map[string]artifacttest.Result{
 		"beside": read(t, "p.log", line, map[string]string{"p.log.columns": format}, nil),
