@@ -4,14 +4,32 @@ package all
 
 import (
 	"kanshiki/forensics/artifact"
+	"kanshiki/forensics/artifact/deletion"
+	"kanshiki/forensics/artifact/document"
 	"kanshiki/forensics/artifact/execution"
 	"kanshiki/forensics/artifact/filesystem"
+	"kanshiki/forensics/artifact/network"
+	"kanshiki/forensics/artifact/persistence"
+	"kanshiki/forensics/artifact/registry"
 )
 
 // Specs lists the artifacts that are read from files.
 func Specs() []artifact.Spec {
 	return []artifact.Spec{
 		execution.Prefetch,
+		execution.UserAssist,
+		execution.BAM,
+		execution.ShimCache,
+		execution.Amcache,
+		execution.RecentFileCache,
+		persistence.Autostart,
+		persistence.Services,
+		persistence.Task,
+		document.Lnk,
+		document.Jumplist,
+		deletion.RecycleBin,
+		network.Proxy,
+		registry.Keys,
 	}
 }
 
