@@ -156,14 +156,28 @@ func Expand(s string) string {
 	return s
 }
 
-// VolumePath turns a path with a drive letter into the form of this project:
-// from the volume's root, "/" between names. Other paths give "".
+// VolumePath turns a path of drive C: into the form of this project: from the
+// volume's root, "/" between names. Other paths give "": which volume another
+// letter was is for MountedDevices to say.
 func VolumePath(s string) string {
 	s = Expand(strings.Trim(s, "\" "))
-	if len(s) < 3 || s[1] != ':' || s[2] != '\\' && s[2] != '/' {
+	if len(s) < 3 || s[0]|0x20 != 'c' || s[1] != ':' || s[2] != '\\' && s[2] != '/' {
 		return ""
 	}
 	return strings.Trim(strings.ReplaceAll(s[3:], `\`, "/"), "/")
+}
+
+// PathOf is VolumePath, or the path as it is recorded where it names another
+// drive or a share; a bare name is no path.
+func PathOf(s string) string {
+	if p := VolumePath(s); p != "" {
+		return p
+	}
+	s = Expand(strings.Trim(s, "\" "))
+	if len(s) > 3 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') || len(s) > 2 && s[:2] == `\\` {
+		return s
+	}
+	return ""
 }
 
 // launchers start what their first argument names; that is then the program

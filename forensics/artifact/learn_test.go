@@ -29,9 +29,14 @@ func TestProgram(t *testing.T) {
 func TestVolumePath(t *testing.T) {
 	for in, want := range map[string]string{
 		`%SystemDrive%\Users\sato`: "Users/sato", `C:\Windows\a.exe`: "Windows/a.exe", `\\server\x`: "", `x.exe`: "",
-		`%SystemRoot%\system32\config\systemprofile`: "Windows/system32/config/systemprofile", `\??\D:\a`: "a",
+		`%SystemRoot%\system32\config\systemprofile`: "Windows/system32/config/systemprofile", `\??\D:\a`: "",
 	} {
 		if got := VolumePath(in); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]string{`\??\D:\a`: `D:\a`, `\\server\x`: `\\server\x`, `x.exe`: "", `c:/a/b`: "a/b"} {
+		if got := PathOf(in); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}

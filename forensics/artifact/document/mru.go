@@ -25,12 +25,12 @@ type mru struct {
 	first   string // meaning of the time of the first entry
 	other   string // meaning of the facts about the rest
 	verb    string // for messages: "opened"
-	decode  func(mruEntry *event.Event, v regf.Value) (text string, err error)
+	decode  func(e *event.Event, v regf.Value) (text string, err error)
 	skip    func(name string) bool // values that are no entries
 	ordered func(k *regf.Key) []string
 }
 
-var mruFields = []string{"list", "position", "name", "shell_path", "folder", "item_modified", "item_created", "item_accessed", "item_size", "stored_time", "key_written", "deleted_list"}
+var mruFields = []string{"list", "position", "name", "shell_path", "folder", "item_modified", "item_created", "item_accessed", "item_size", "macros_enabled", "raw", "key_written"}
 
 // list is the Read of a Spec for a list of recent use.
 func (m mru) read(ctx context.Context, in *artifact.Input, emit func(*event.Event) error) error {
@@ -88,6 +88,7 @@ func (m mru) list(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*
 			}
 		}
 		in.Counts.Decoded++
+		e.Path = userPath(in, h, e.Path)
 		e.Fields = append(list, e.Fields...)
 		hasTime := e.Ticks.Valid()
 		switch {
@@ -166,11 +167,7 @@ func shellFields(e *event.Event, b []byte, page int) (string, error) {
 		return "", err
 	}
 	shown := shellitem.Path(items)
-	if p := shellitem.FilePath(items); p != "" {
-		if e.Path = artifact.VolumePath(p); e.Path == "" {
-			e.Path = p
-		}
-	}
+	e.Path = itemPath(items)
 	e.Fields = append(e.Fields, event.Str("shell_path", shown))
 	last := items[len(items)-1]
 	if last.Ref != 0 && e.Path != "" {
@@ -213,4 +210,52 @@ func mruSpec(name, title string, m mru, card artifact.Card, kinds ...artifact.Hi
 		Name: name, Title: title, Globs: artifact.HiveGlobs(kinds...), Loose: artifact.LooseHive(kinds...),
 		Fields: mruFields, Limit: artifact.HiveLimit, Family: artifact.FamilyShell, Card: card, Read: m.read,
 	}
+}
+
+// userFolders are the known folders of a profile that begin a path of the
+// shell (Windows SDK, KnownFolders.h); the libraries' own folders are left out,
+// for a library may hold others.
+var userFolders = map[string]string{
+	"b4bfcc3a-db2c-424c-b029-7fe99a87c641": "Desktop", "fdd39ad0-238f-46af-adb4-6c85480369c7": "Documents",
+	"374de290-123f-4565-9164-39c4925e467b": "Downloads", "d3162b92-9365-467a-956b-92703aca08af": "Documents",
+	"088e3905-0323-4b02-9826-5d99428e115f": "Downloads", "33e28130-4e1e-4676-835a-98395c3bc3bb": "Pictures",
+	"24ad3ad4-a569-4530-98e1-ab02f9417aa8": "Pictures", "59031a47-3f72-44a7-89c5-5595fe6b30ee": "",
+}
+
+// itemPath is the path of a list of items: from a volume or share, or from a
+// known folder of the user.
+func itemPath(items []shellitem.Item) string {
+	if p := shellitem.FilePath(items); p != "" {
+		if v := artifact.PathOf(p); v != "" {
+			return v
+		}
+		return p
+	}
+	path := ""
+	for _, it := range items {
+		if folder, ok := userFolders[strings.ToLower(it.GUID.String())]; ok && it.Kind != shellitem.File {
+			path = "%USERPROFILE%"
+			if folder != "" {
+				path += "/" + folder
+			}
+			continue
+		}
+		if path == "" {
+			continue
+		}
+		if it.Kind != shellitem.File || it.Name == "" {
+			return ""
+		}
+		path += "/" + it.Name
+	}
+	return path
+}
+
+// userPath puts the user's own folder in the place of its variable.
+func userPath(in *artifact.Input, h *artifact.Hive, path string) string {
+	rest, ok := strings.CutPrefix(path, "%USERPROFILE%")
+	if !ok || in.Machine == nil || in.Machine.Users[h.SID].Profile == "" {
+		return path
+	}
+	return in.Machine.Users[h.SID].Profile + rest
 }

@@ -82,7 +82,7 @@ var WordWheel = mruSpec("document/wordwheel", "Searches of the Explorer (WordWhe
 // NetworkDrives are shares that were connected by the dialog.
 var NetworkDrives = mruSpec("document/networkdrives", "Connected network drives (Map Network Drive MRU)", mru{
 	keys: []string{explorer + "Map Network Drive MRU"}, action: event.ShareAccessed,
-	first: "share connected as a drive", other: "share connected as a drive before", verb: "connected", ordered: listLetters, decode: decodeShare,
+	first: "share connected as a drive", other: "share connected as a drive before", verb: "connected", ordered: listLetters, decode: decodeText,
 }, artifact.Card{
 	Proves:    "This share was entered in the dialog that connects network drives, in this profile.",
 	NotProven: "That the connection worked, which files were used; the time of any entry but the first. In a roaming profile it may be from another machine.",
@@ -114,10 +114,8 @@ func plain(v regf.Value) (string, error) {
 func decodeText(e *event.Event, v regf.Value) (string, error) {
 	s, err := plain(v)
 	e.Fields = append(e.Fields, event.Str("name", s))
-	if p := artifact.VolumePath(s); p != "" {
-		e.Path = p
-	} else if strings.HasPrefix(s, `\\`) {
-		e.Path = s
+	e.Path = artifact.PathOf(s)
+	if strings.HasPrefix(s, `\\`) {
 		e.Host, _, _ = strings.Cut(s[2:], `\`)
 	}
 	return s, err
@@ -129,12 +127,7 @@ func decodeRun(e *event.Event, v regf.Value) (string, error) {
 	s = strings.TrimSuffix(s, `\1`)
 	e.Fields = append(e.Fields, event.Str("name", s))
 	e.Program, _ = artifact.Program(s)
-	e.Path = artifact.VolumePath(e.Program)
-	return s, err
-}
-
-func decodeShare(e *event.Event, v regf.Value) (string, error) {
-	s, err := decodeText(e, v)
+	e.Path = artifact.PathOf(e.Program)
 	return s, err
 }
 
@@ -171,15 +164,11 @@ func decodeVisited(e *event.Event, v regf.Value) (string, error) {
 	name, rest := cstring(b)
 	e.Program = name
 	e.Fields = append(e.Fields, event.Str("name", name))
-	if len(rest) >= 2 && rest[1] != 0 || len(rest) < 4 || len(rest) >= 4 && rest[1] == 0 && rest[3] == 0 {
-		// the second byte of an item's length is 0 but for items beyond 255
-		// bytes; text has a zero in every second byte
-		if folder, _ := cstring(rest); folder != "" {
-			e.Fields = append(e.Fields, event.Str("folder", folder))
-			e.Path = artifact.VolumePath(folder)
-			return name + " in " + folder, nil
-		}
-		return name, nil
+	if strings.HasSuffix(e.RegistryKey, "LastVisitedMRU") {
+		folder, _ := cstring(rest)
+		e.Fields = append(e.Fields, event.Str("folder", folder))
+		e.Path = artifact.PathOf(folder)
+		return name + " in " + folder, nil
 	}
 	shown, err := shellFields(e, rest, 0)
 	return name + " in " + shown, err

@@ -173,7 +173,7 @@ func (x *amcacheEntry) sha1(field, name string) {
 }
 
 func (x *amcacheEntry) path(s string) {
-	x.event.Program, x.event.Path = s, artifact.VolumePath(s)
+	x.event.Program, x.event.Path = s, artifact.PathOf(s)
 }
 
 // rest keeps all values that no field has.

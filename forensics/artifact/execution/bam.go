@@ -116,7 +116,7 @@ func devicePath(s string) string {
 	rest, ok := strings.CutPrefix(strings.ToLower(s), `\device\harddiskvolume`)
 	_, tail, cut := strings.Cut(rest, `\`)
 	if !ok || !cut {
-		return artifact.VolumePath(s)
+		return artifact.PathOf(s)
 	}
 	tail = s[len(s)-len(tail):]
 	for _, top := range []string{`windows\`, `users\`, `program files\`, `program files (x86)\`, `programdata\`} {

@@ -55,7 +55,7 @@ func readRecentFileCache(_ context.Context, in *artifact.Input, emit func(*event
 		}
 		e := &event.Event{
 			Fact: true, To: in.Times.Modified, Meaning: "new program seen", Action: event.Other,
-			Program: r.Path, Path: artifact.VolumePath(r.Path), At: in.At.At(r.Offset), Length: int64(len(r.Path))*2 + 6, Record: strconv.FormatInt(in.Counts.Decoded, 10),
+			Program: r.Path, Path: artifact.PathOf(r.Path), At: in.At.At(r.Offset), Length: int64(len(r.Path))*2 + 6, Record: strconv.FormatInt(in.Counts.Decoded, 10),
 			Fields:  []event.Field{event.Int("position", in.Counts.Decoded)},
 			Message: "compatibility engine saw the new program " + r.Path,
 		}

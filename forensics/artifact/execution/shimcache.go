@@ -159,5 +159,5 @@ func shimPath(s string) string {
 	if len(s) > 7 && strings.EqualFold(s[:7], `SYSVOL\`) {
 		return strings.ReplaceAll(s[7:], `\`, "/")
 	}
-	return artifact.VolumePath(s)
+	return artifact.PathOf(s)
 }

@@ -116,7 +116,7 @@ func service(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*event
 	if dll != "" {
 		ev.Program, _ = artifact.Program(dll)
 	}
-	ev.Path = artifact.VolumePath(ev.Program)
+	ev.Path = artifact.PathOf(ev.Program)
 	ev.Message = "service key last written: " + k.Name + " in " + set
 	if err := emit(&ev); err != nil {
 		return err
@@ -142,7 +142,7 @@ func service(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*event
 		if low := strings.ToLower(x.Program); strings.HasPrefix(low, `system32\`) || strings.HasPrefix(low, `syswow64\`) {
 			x.Program = `C:\Windows\` + x.Program // drivers are relative to the system's root
 		}
-		x.Path = artifact.VolumePath(x.Program)
+		x.Path = artifact.PathOf(x.Program)
 		x.Fact, x.To, x.Meaning, x.Action, x.RegistryValue = true, event.Ticks(written), f.what, event.Persisted, f.value
 		x.Fields = append(fields[:len(fields):len(fields)], event.When("key_written", event.Ticks(written)))
 		if launcher != "" {
@@ -177,7 +177,7 @@ func lostServices(in *artifact.Input, h *artifact.Hive, emit func(*event.Event) 
 			if v.Value != nil && v.Key == r.Key && strings.EqualFold(v.Value.Name, "ImagePath") && !v.DataReused {
 				image, _ := v.Value.Text()
 				e.Program, _ = artifact.Program(image)
-				e.Path = artifact.VolumePath(e.Program)
+				e.Path = artifact.PathOf(e.Program)
 				e.Fields = append(e.Fields[:1:1], append([]event.Field{event.Str("image_path", image)}, e.Fields[1:]...)...)
 			}
 		}
