@@ -20,7 +20,7 @@ import (
 var RecycleBin = artifact.Spec{
 	Name:  "deletion/recyclebin",
 	Title: "Recycle bin",
-	Globs: []string{"**/$Recycle.Bin/*/$I*", "**/RECYCLER/*/INFO2", "**/RECYCLED/INFO2", "**/RECYCLED/INFO"},
+	Globs: []string{"**/$Recycle.Bin/*/$I*", "**/RECYCLER/*/INFO2", "**/RECYCLER/*/INFO", "**/RECYCLED/INFO2", "**/RECYCLED/INFO"},
 	Loose: func(name string, head []byte) bool {
 		switch up := strings.ToUpper(name); {
 		case up == "INFO2", up == "INFO":

@@ -42,8 +42,8 @@ func TestPrefetch(t *testing.T) {
 // TestPrefetchFirstSeen: the birth of the file is the first run only where no
 // older run can have been forgotten.
 func TestPrefetchFirstSeen(t *testing.T) {
-	src := pf(t, "v23.pf") // run twice; one time kept: 2016-01-16 20:27:01
-	born := event.Ticks(130974531000000000)
+	src := pf(t, "v23.pf")                  // run twice; one time kept: 2016-01-16 20:27:01
+	born := event.Ticks(130974000000000000) // earlier that day
 	src.Times = artifact.FileTimes{FNCreated: born}
 	r := artifacttest.Read(Prefetch, src)
 	if n := len(r.Events); n != 2 || r.Events[1].Ticks != born || r.Events[1].Clock != event.FileSystem {
