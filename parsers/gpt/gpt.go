@@ -47,7 +47,7 @@ type Table struct {
 	Backup     uint64    // sector of the backup header, as the table says or where it was found
 	Partitions []Partition
 	FromBackup bool    // the primary table is damaged
-	Problems   []error // *cursor.Error, offset from the start of the disk
+	Problems   []error // located from the start of the disk
 }
 
 type header struct {

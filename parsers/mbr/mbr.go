@@ -44,7 +44,7 @@ type Table struct {
 	Extended   []Extended
 	Tables     []uint64 // sectors that hold tables, the MBR first
 	Protective bool     // an entry of type EE: a GPT follows
-	Problems   []error  // *cursor.Error, offset from the start of the disk
+	Problems   []error  // located from the start of the disk
 }
 
 type entry struct {
