@@ -186,3 +186,6 @@ func unitsOf(s string) []byte {
 	}
 	return out
 }
+
+// Units gives the UTF-16LE units of WTF-8 text as Name and Change hold it.
+func Units(s string) []byte { return unitsOf(s) }

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"kanshiki/forensics/escape"
+	"kanshiki/forensics/event"
+	"kanshiki/forensics/filesystem"
+)
+
+// row is one line of ks-walk list: a name and one of its streams.
+type row struct {
+	volume  int
+	e       *filesystem.Entry
+	n       *filesystem.Name // nil for an entry without a name
+	s       *filesystem.StreamInfo
+	sha256  string
+	notes   []string // problems beyond those of the entry
+	extra   *recovery
+	zone    *time.Location
+	hashing bool
+}
+
+// columns of CSV, in order; JSON has the same names.
+var columns = []string{"volume", "snapshot", "entry", "sequence", "kind", "state", "path", "path_proof", "stream", "size",
+	"si_created", "si_modified", "si_entry_modified", "si_accessed", "fn_created", "fn_modified", "fn_entry_modified", "fn_accessed",
+	"attributes", "reparse_tag", "sha256", "problems", "path_utf16"}
+
+func (r *row) size() int64 {
+	if r.s == nil {
+		return 0
+	}
+	return r.s.Size
+}
+
+func (r *row) stream() string {
+	if r.s == nil {
+		return ""
+	}
+	return r.s.Name
+}
+
+func (r *row) path() (path, proof string, units []byte) {
+	if r.n == nil {
+		return "", "unknown", nil
+	}
+	return r.n.Path, r.n.Proof, r.n.UTF16
+}
+
+func (r *row) times() [8]event.Ticks {
+	si, fn := r.e.SI, filesystem.Times{}
+	if r.n != nil {
+		fn = r.n.Times
+	}
+	return [8]event.Ticks{si.Created, si.Modified, si.Changed, si.Accessed, fn.Created, fn.Modified, fn.Changed, fn.Accessed}
+}
+
+// problems are those of the entry, then those of the stream.
+func (r *row) problems() []string {
+	out := r.e.Problems
+	if r.s != nil && r.s.Note != "" {
+		out = append(out[:len(out):len(out)], r.s.Note)
+	}
+	if len(r.notes) > 0 {
+		out = append(out[:len(out):len(out)], r.notes...)
+	}
+	return out
+}
+
+// appendJSON writes the row by hand: reflection costs more than reading the
+// entry did.
+func (r *row) appendJSON(b []byte) []byte {
+	path, proof, units := r.path()
+	b = append(b, `{"volume":`...)
+	b = strconv.AppendInt(b, int64(r.volume), 10)
+	b = append(b, `,"snapshot":0,"entry":`...)
+	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
+	b = append(b, `,"sequence":`...)
+	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
+	b = append(append(append(b, `,"kind":"`...), r.e.Kind...), '"')
+	b = append(append(append(b, `,"state":"`...), r.e.State...), '"')
+	b = appendString(append(b, `,"path":`...), path)
+	b = append(append(append(b, `,"path_proof":"`...), proof...), '"')
+	b = appendString(append(b, `,"stream":`...), r.stream())
+	b = append(b, `,"size":`...)
+	b = strconv.AppendInt(b, r.size(), 10)
+	for i, t := range r.times() {
+		b = append(append(append(b, ',', '"'), columns[10+i]...), '"', ':')
+		b = appendTimeJSON(b, t)
+		if r.zone != nil {
+			b = append(append(append(b, ',', '"'), columns[10+i]...), `_zone":`...)
+			b = appendZoneJSON(b, t, r.zone)
+		}
+	}
+	b = append(b, `,"attributes":`...)
+	b = strconv.AppendUint(b, uint64(r.e.Attributes), 10)
+	b = append(b, `,"reparse_tag":`...)
+	if r.e.ReparseTag == 0 {
+		b = append(b, "null"...)
+	} else {
+		b = append(appendHex32(append(b, '"'), r.e.ReparseTag), '"')
+	}
+	if r.sha256 != "" {
+		b = append(append(append(b, `,"sha256":"`...), r.sha256...), '"')
+	}
+	b = append(b, `,"problems":[`...)
+	for i, p := range r.problems() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, p)
+	}
+	b = append(b, ']')
+	if units != nil {
+		b = append(b, `,"path_utf16":"`...)
+		b = append(hex.AppendEncode(b, units), '"')
+	}
+	if r.extra != nil {
+		b = r.extra.appendJSON(b)
+	}
+	return append(b, '}', '\n')
+}
+
+func (r *row) appendCSV(b []byte) []byte {
+	path, proof, units := r.path()
+	b = strconv.AppendInt(b, int64(r.volume), 10)
+	b = append(b, ",0,"...)
+	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
+	b = append(b, ',')
+	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
+	b = append(append(b, ','), r.e.Kind...)
+	b = append(append(b, ','), r.e.State...)
+	b = appendCell(append(b, ','), path)
+	b = append(append(b, ','), proof...)
+	b = appendCell(append(b, ','), r.stream())
+	b = append(b, ',')
+	b = strconv.AppendInt(b, r.size(), 10)
+	for _, t := range r.times() {
+		b = t.Append(append(b, ','), event.Exact)
+	}
+	b = append(b, ',')
+	b = strconv.AppendUint(b, uint64(r.e.Attributes), 10)
+	b = append(b, ',')
+	if r.e.ReparseTag != 0 {
+		b = appendHex32(b, r.e.ReparseTag)
+	}
+	b = append(append(b, ','), r.sha256...)
+	b = appendCell(append(b, ','), join(r.problems()))
+	b = hex.AppendEncode(append(b, ','), units)
+	if r.extra != nil {
+		b = r.extra.appendCSV(b)
+	}
+	return append(b, '\n')
+}
+
+// appendText is for people: the columns that fit a terminal.
+func (r *row) appendText(b []byte) []byte {
+	path, proof, _ := r.path()
+	at := len(b)
+	b = strconv.AppendInt(b, int64(r.volume), 10)
+	b = append(b, ' ')
+	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
+	b = pad(b, at+12)
+	b = pad(append(b, r.e.State...), at+20)
+	b = pad(append(b, r.e.Kind...), at+28)
+	digits := strconv.AppendInt(nil, r.size(), 10)
+	b = append(pad(b, at+40-min(len(digits), 12)), digits...)
+	b = append(b, ' ', ' ')
+	if r.e.SI.Modified.Valid() {
+		b = r.e.SI.Modified.Append(b, event.Second)
+	} else {
+		b = append(b, "-                   "...)
+	}
+	if r.zone != nil && r.e.SI.Modified.Valid() {
+		b = r.e.SI.Modified.Time().In(r.zone).AppendFormat(append(b, ' '), "2006-01-02 15:04:05 -0700")
+	}
+	b = append(b, ' ', ' ')
+	if r.hashing {
+		b = append(pad(append(b, r.sha256...), len(b)+64), ' ', ' ')
+	}
+	b = append(b, escape.Text(path)...)
+	if r.n == nil {
+		b = append(b, "(no name)"...)
+	} else if path == "" {
+		b = append(b, '/')
+	}
+	if s := r.stream(); s != "" {
+		b = append(append(b, ':'), escape.Text(s)...)
+	}
+	if proof != "live" && r.n != nil {
+		b = append(append(append(b, "  ["...), proof...), ']')
+	}
+	if r.extra != nil {
+		b = r.extra.appendText(b)
+	}
+	for _, p := range r.problems() {
+		b = append(append(b, "  ! "...), escape.Text(p)...)
+	}
+	return append(b, '\n')
+}
+
+// pad fills with spaces up to a length, and puts at least one.
+func pad(b []byte, to int) []byte {
+	b = append(b, ' ')
+	for len(b) < to {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+func join(ss []string) string {
+	if len(ss) == 0 {
+		return ""
+	}
+	out := ss[0]
+	for _, s := range ss[1:] {
+		out += "; " + s
+	}
+	return out
+}
+
+func appendTimeJSON(b []byte, t event.Ticks) []byte {
+	switch {
+	case t.Valid():
+		return append(t.Append(append(b, '"'), event.Exact), '"')
+	case t == 0:
+		return append(b, "null"...)
+	}
+	// No time that can be written: the raw number, as a string.
+	return append(strconv.AppendUint(append(b, '"'), uint64(t), 10), '"')
+}
+
+func appendZoneJSON(b []byte, t event.Ticks, zone *time.Location) []byte {
+	if !t.Valid() {
+		return append(b, "null"...)
+	}
+	return append(t.Time().In(zone).AppendFormat(append(b, '"'), "2006-01-02T15:04:05.0000000Z07:00"), '"')
+}
+
+func appendHex32(b []byte, v uint32) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '0', 'x')
+	for i := 28; i >= 0; i -= 4 {
+		b = append(b, digits[v>>i&15])
+	}
+	return b
+}
+
+// appendString writes a JSON string of text from evidence: what could mislead
+// is shown as ⟨U+XXXX⟩, so the result is plain UTF-8.
+func appendString(b []byte, s string) []byte {
+	if !escape.Plain(s) {
+		s = escape.Text(s)
+	}
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c == '"' || c == '\\' {
+			b = append(append(b, s[from:i]...), '\\', c)
+			from = i + 1
+		} else if c < 0x20 {
+			b = append(append(b, s[from:i]...), '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+			from = i + 1
+		}
+	}
+	return append(append(b, s[from:]...), '"')
+}
+
+// appendCell writes a CSV cell that no spreadsheet runs as a formula.
+func appendCell(b []byte, s string) []byte {
+	s = escape.CSV(s)
+	quote := false
+	for i := 0; i < len(s); i++ {
+		if s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r' {
+			quote = true
+			break
+		}
+	}
+	if !quote {
+		return append(b, s...)
+	}
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' {
+			b = append(b, '"')
+		}
+		b = append(b, s[i])
+	}
+	return append(b, '"')
+}
