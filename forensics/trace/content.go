@@ -23,7 +23,7 @@ import (
 type Volumes func(ctx context.Context, exhibit string, volume int) (*filesystem.NTFS, error)
 
 // Describe says what a program says of itself.
-type Describe func(ctx context.Context, r io.ReaderAt, size int64, name string) (*program.Facts, error)
+type Describe func(ctx context.Context, f *File, r io.ReaderAt, size int64) (*program.Facts, error)
 
 // List gives the members of an archive, nil where the content is none.
 type List func(ctx context.Context, r io.ReaderAt, size int64) ([]Member, error)
@@ -169,7 +169,7 @@ func (d *Disk) Program(ctx context.Context, f *File) (*Program, error) {
 		if _, err := r.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) || string(head[:]) != "MZ" {
 			return nil, nil
 		}
-		facts, err := d.describe(ctx, r, size, f.Path)
+		facts, err := d.describe(ctx, f, r, size)
 		if err != nil || facts == nil || !facts.IsProgram {
 			return nil, err
 		}

@@ -1,0 +1,91 @@
+// Package reading opens evidence for commands and says in a few lines what came
+// of reading it.
+package reading
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"kanshiki/cmd/internal/cli"
+	"kanshiki/forensics/coverage"
+	"kanshiki/forensics/escape"
+	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/timeline"
+)
+
+// Open opens each piece of evidence; what was opened is returned with an error
+// too, for closing. Paths become absolute: the case finds its evidence again
+// from anywhere.
+func Open(ctx context.Context, paths []string, o evidence.Options) ([]*evidence.Evidence, error) {
+	var ev []*evidence.Evidence
+	for _, p := range paths {
+		if abs, err := filepath.Abs(p); err == nil {
+			p = abs
+		}
+		e, err := evidence.Open(ctx, p, o)
+		if err != nil {
+			return ev, err
+		}
+		ev = append(ev, e)
+	}
+	return ev, nil
+}
+
+// Line prints one line of the summary: a word on the left, the rest escaped.
+func Line(w io.Writer, left, format string, args ...any) {
+	fmt.Fprintf(w, "%-9s %s\n", left, escape.Text(fmt.Sprintf(format, args...)))
+}
+
+// Summary prints what came of one exhibit.
+func Summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
+	if e.Image != nil {
+		Line(w, "reading", "%s  %s, %s, exhibit %s", e.Name, e.Image.Info().Format, Size(e.Image.Size()), r.Exhibit)
+	} else {
+		Line(w, "reading", "%s  %s files, exhibit %s", e.Name, cli.Count(int64(r.Files)), r.Exhibit)
+	}
+	for _, v := range r.Volumes {
+		switch {
+		case v.Err != nil:
+			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s: %v", v.Kind, Size(v.Len), v.Err)
+		case v.Entries > 0:
+			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s, %s entries (%s live, %s deleted, %s orphan)", v.Kind, Size(v.Len),
+				cli.Count(int64(v.Entries)), cli.Count(int64(v.Live)), cli.Count(int64(v.Deleted)), cli.Count(int64(v.Orphans)))
+		}
+	}
+	m := &r.Machine
+	if m.Name != "" || m.Product != "" {
+		zone := "zone not known, UTC is assumed"
+		if m.Zone.Known() {
+			zone = m.Zone.Name
+		}
+		Line(w, "machine", "%s  %s %s, %s", m.Name, m.Product, m.Version, zone)
+	}
+	total, parts := 0, []string{}
+	for _, s := range []coverage.State{coverage.Read, coverage.Partly, coverage.Unreadable, coverage.NotLooked} {
+		if n := r.States[s]; n > 0 {
+			total += n
+			parts = append(parts, fmt.Sprintf("%s %s", cli.Count(int64(n)), s))
+		}
+	}
+	if total == 0 {
+		parts = []string{"none"}
+	}
+	Line(w, "sources", "%s found, %s", cli.Count(int64(total)), strings.Join(parts, ", "))
+	Line(w, "timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
+}
+
+// Size writes a number of bytes in binary units.
+func Size(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%s GiB", cli.Count(n>>30))
+	case n >= 10<<20:
+		return fmt.Sprintf("%s MiB", cli.Count(n>>20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%s KiB", cli.Count(n>>10))
+	}
+	return fmt.Sprintf("%s bytes", cli.Count(n))
+}
