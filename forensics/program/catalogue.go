@@ -14,7 +14,8 @@ import (
 )
 
 // CatalogueGlob is where Windows keeps its catalogues, from the volume's root.
-const CatalogueGlob = "Windows/System32/CatRoot/**/*.cat"
+// The folder of the system is WINNT on the oldest.
+const CatalogueGlob = "*/System32/CatRoot/**/*.cat"
 
 // Catalogues are the digests that one machine's catalogues vouch for. Add them
 // all, then use it from as many goroutines as you like.

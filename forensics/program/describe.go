@@ -239,7 +239,8 @@ func (d *description) nameFacts(w *Facts) {
 		s = strings.ToLower(strings.TrimSpace(s))
 		return strings.TrimSuffix(s, ".mui")
 	}
-	if plain(original) != plain(d.o.Name) {
+	a, b := plain(original), plain(d.o.Name)
+	if a != b && a != strings.TrimSuffix(b, path.Ext(b)) { // many makers leave the ending out
 		w.say("name-differs", escape.Text(d.o.Name)+", made as "+original)
 	}
 }
