@@ -47,16 +47,16 @@ func (f *Flags) Parse(args []string) ([]string, error) {
 				f.printHelp()
 				return nil, errHelp
 			}
-			return nil, f.explain(args[0], err)
+			return nil, f.explain(err)
 		}
 		args = f.Args()
 	}
 	return rest, nil
 }
 
-func (f *Flags) explain(arg string, err error) error {
-	if strings.HasPrefix(err.Error(), "flag provided but not defined") {
-		return Usage("no option %s; there are %s", strings.SplitN(arg, "=", 2)[0], strings.Join(f.names(), ", "))
+func (f *Flags) explain(err error) error {
+	if bad, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return Usage("no option --%s; there are %s", bad, strings.Join(f.names(), ", "))
 	}
 	return Usage("%s", strings.ReplaceAll(strings.ReplaceAll(err.Error(), "flag needs an argument: -", "a value is missing after --"), "for flag -", "for --"))
 }
