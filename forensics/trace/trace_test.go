@@ -46,19 +46,19 @@ func TestStory(t *testing.T) {
 	r := trace(t, story("6.1", "Windows 7 Professional"))
 	got := graded(r)
 	for k, want := range map[string]Grade{
-		"mail-received object=Users/sato/Desktop/mail.msg":                Proven,
-		"delivered object=" + zip + " source=Users/sato/Desktop/mail.msg": Proven,
-		"unpacked object=" + lure + " source=" + zip:                      Supported,
-		"ran object=" + lure:                          Proven,
-		"wrote object=" + msupd + " actor=" + lure:    Supported,
-		"forged object=" + msupd:                      Supported,
-		"ran object=" + msupd:                         Proven,
-		"packed-by object=" + rar + " actor=" + msupd: Possible,
-		"deleted object=" + rar:                       Proven,
-		"cleared object=Security":                     Proven,
-		"left object=" + rar:                          Possible,
-		"credentials object=sato object=kanri":        Possible,
-		"no-volume ":                                  CannotKnow,
+		"mail-received object=Users/sato/Desktop/mail.msg":                    Proven,
+		"delivered object=" + zipPath + " source=Users/sato/Desktop/mail.msg": Proven,
+		"unpacked object=" + lure + " source=" + zipPath:                      Supported,
+		"ran object=" + lure:                              Proven,
+		"wrote object=" + msupd + " actor=" + lure:        Supported,
+		"forged object=" + msupd:                          Supported,
+		"ran object=" + msupd:                             Proven,
+		"packed-by object=" + rarPath + " actor=" + msupd: Possible,
+		"deleted object=" + rarPath:                       Proven,
+		"cleared object=Security":                         Proven,
+		"left object=" + rarPath:                          Possible,
+		"credentials object=sato object=kanri":            Possible,
+		"no-volume ":                                      CannotKnow,
 	} {
 		if g, ok := got[k]; !ok || g != want {
 			t.Errorf("%s: %v (there: %v), want %s", k, g, ok, want)
@@ -152,7 +152,7 @@ func TestProxyGivesAnInterval(t *testing.T) {
 		t.Errorf("with a proxy's log: %s", volume.Sentence)
 	}
 	got := graded(r)
-	if got["connected object="+c2+" actor="+msupd] != Supported || got["left object="+rar+" place="+c2] != Possible {
+	if got["connected object="+c2+" actor="+msupd] != Supported || got["left object="+rarPath+" place="+c2] != Possible {
 		t.Errorf("%v", got)
 	}
 }

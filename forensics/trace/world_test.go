@@ -30,14 +30,14 @@ func clock(days int, hms string) event.Ticks {
 }
 
 const (
-	sato   = "S-1-5-21-1-2-3-1000"
-	kanri  = "S-1-5-21-1-2-3-1001"
-	lure   = "Users/sato/Desktop/資料/会議資料\u202efdp.exe"
-	msupd  = "Users/sato/AppData/Roaming/msupd.exe"
-	zip    = "Users/sato/AppData/Local/Microsoft/Windows/Temporary Internet Files/Content.Outlook/7K2QX9WM/資料.zip"
-	rar    = "Users/sato/AppData/Local/Temp/~tmp4.rar"
-	c2     = "198.51.100.23"
-	mailID = "<1@mofa-jp.example>"
+	sato    = "S-1-5-21-1-2-3-1000"
+	kanri   = "S-1-5-21-1-2-3-1001"
+	lure    = "Users/sato/Desktop/資料/会議資料\u202efdp.exe"
+	msupd   = "Users/sato/AppData/Roaming/msupd.exe"
+	zipPath = "Users/sato/AppData/Local/Microsoft/Windows/Temporary Internet Files/Content.Outlook/7K2QX9WM/資料.zip"
+	rarPath = "Users/sato/AppData/Local/Temp/~tmp4.rar"
+	c2      = "198.51.100.23"
+	mailID  = "<1@mofa-jp.example>"
 )
 
 // made is content kept in memory.
@@ -188,8 +188,8 @@ func story(version, product string) *maker {
 	m := newMaker(version, product)
 	lureData, dropData := "MZ lure msupd.exe", "MZ drop 198.51.100.23 ~tmp%d.rar"
 	m.mailed(clock(0, "00:29:41"), "会議資料の件", "資料.zip", "zip bytes", sealed("会議資料\u202efdp.exe", lureData))
-	z := m.file(zip, "zip bytes", clock(0, "00:30:22"))
-	m.c.members[zip] = []Member{sealed("会議資料\u202efdp.exe", lureData)}
+	z := m.file(zipPath, "zip bytes", clock(0, "00:30:22"))
+	m.c.members[zipPath] = []Member{sealed("会議資料\u202efdp.exe", lureData)}
 	_ = z
 	m.file(lure, lureData, clock(0, "00:30:49"))
 	m.program(lure, SurelyUnsigned)
@@ -214,8 +214,8 @@ func story(version, product string) *maker {
 		}
 		packed = append(packed, x)
 	}
-	r := m.file(rar, strings.Repeat("r", 4000), clock(2, "17:21:55"))
-	m.c.members[rar] = packed
+	r := m.file(rarPath, strings.Repeat("r", 4000), clock(2, "17:21:55"))
+	m.c.members[rarPath] = packed
 	m.gone(r, clock(2, "17:58:12"))
 	m.event(event.Event{Artifact: "eventlog/evtx", Action: event.Cleared, Meaning: "record written", Ticks: clock(4, "19:40:07"), User: "sato", UserSID: sato,
 		Fields: []event.Field{event.Str("provider", "Microsoft-Windows-Eventlog"), event.Str("event_id", "1102"), event.Str("cleared", "Security")}})

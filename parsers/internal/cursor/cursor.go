@@ -16,6 +16,7 @@ import (
 type Error struct {
 	Off  int64  // offset in the source, from the base given to At
 	What string // what was wanted and what was there
+	Err  error  // the cause, where there is one to test for
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("offset %#x: %s", e.Off, e.What) }
@@ -24,9 +25,13 @@ func (e *Error) Error() string { return fmt.Sprintf("offset %#x: %s", e.Off, e.W
 // an interface, since this package is internal to them.
 func (e *Error) Offset() int64 { return e.Off }
 
+// Unwrap is the cause that Errorf was given with %w, or nil.
+func (e *Error) Unwrap() error { return e.Err }
+
 // Errorf makes a located error for a structure that fits but makes no sense.
 func Errorf(off int64, format string, args ...any) error {
-	return &Error{Off: off, What: fmt.Sprintf(format, args...)}
+	e := fmt.Errorf(format, args...)
+	return &Error{Off: off, What: e.Error(), Err: errors.Unwrap(e)}
 }
 
 // AddBase moves a located error by the offset of its buffer in the source.
@@ -34,7 +39,7 @@ func Errorf(off int64, format string, args ...any) error {
 func AddBase(err error, base int64) error {
 	var e *Error
 	if base != 0 && errors.As(err, &e) {
-		return &Error{Off: e.Off + base, What: e.What}
+		return &Error{Off: e.Off + base, What: e.What, Err: e.Err}
 	}
 	return err
 }
