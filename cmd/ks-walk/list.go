@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"kanshiki/cmd/internal/cli"
@@ -43,6 +44,7 @@ type lister struct {
 	match   *filesystem.Matcher
 	zone    *time.Location
 	recover bool // add what became of the clusters
+	bufs    *buffers
 }
 
 // chunk is what one piece of the $MFT gave.
@@ -99,13 +101,14 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 		w.WriteByte('\n')
 	}
 	for _, v := range s.volumes {
-		l.vol, l.match = v, v.fs.Matcher(patterns)
+		l.vol, l.match, l.bufs = v, v.fs.Matcher(patterns), &buffers{}
 		p.Start("entries", int64(v.fs.Slots()))
 		gaps := 0
 		err := filesystem.Chunks(ctx, v.fs, l.chunk, func(c chunk) error {
 			gaps += c.gaps
 			p.Add(512)
 			_, err := w.Write(c.out)
+			l.bufs.put(c.out)
 			return err
 		})
 		p.Done()
@@ -119,6 +122,18 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 	return nil
 }
 
+// buffers are used again from chunk to chunk.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return (*p)[:0]
+	}
+	return make([]byte, 0, 256<<10)
+}
+
+func (b *buffers) put(p []byte) { b.pool.Put(&p) }
+
 func (l lister) moreColumns() []string {
 	if l.recover {
 		return recoveryColumns
@@ -127,8 +142,8 @@ func (l lister) moreColumns() []string {
 }
 
 func (l lister) chunk(ctx context.Context, entries iter.Seq[*filesystem.Entry]) chunk {
-	var c chunk
-	buf := make([]byte, 0)
+	c := chunk{out: l.bufs.get()}
+	var buf []byte
 	for e := range entries {
 		if ctx.Err() != nil {
 			break
@@ -153,7 +168,7 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 		names = []filesystem.Name{{}}
 	}
 	for i := range streams {
-		r := row{volume: l.vol.Number, e: e, zone: l.zone, hashing: l.hash}
+		r := row{volume: l.vol.Number, e: e, zone: l.zone, hashing: l.hash, recover: l.recover}
 		done := false
 		for j := range names {
 			r.n, r.s = &names[j], &streams[i]

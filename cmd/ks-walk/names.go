@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"kanshiki/forensics/escape"
@@ -155,7 +156,16 @@ func isProgram(name, stream string, head []byte) bool {
 		}
 	}
 	for _, n := range []string{name, stream} {
-		if dot := strings.LastIndexByte(n, '.'); dot >= 0 && strings.Contains(runs, " "+strings.ToLower(strings.TrimRight(n[dot+1:], ". "))+" ") {
+		// Windows drops dots and spaces at the end; a direction mark in the
+		// extension is there to be overlooked.
+		n = strings.TrimRight(n, ". ")
+		ext := strings.Map(func(r rune) rune {
+			if r < 0x80 && r > 0x20 {
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, n[strings.LastIndexByte(n, '.')+1:])
+		if strings.Contains(n, ".") && strings.Contains(runs, " "+ext+" ") {
 			return true
 		}
 	}

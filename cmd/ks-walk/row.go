@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"kanshiki/forensics/escape"
@@ -21,6 +23,7 @@ type row struct {
 	extra   *recovery
 	zone    *time.Location
 	hashing bool
+	recover bool // the columns of ks-walk deleted are there
 }
 
 // columns of CSV, in order; JSON has the same names.
@@ -81,14 +84,25 @@ func (r *row) appendJSON(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
 	b = append(append(append(b, `,"kind":"`...), r.e.Kind...), '"')
 	b = append(append(append(b, `,"state":"`...), r.e.State...), '"')
-	b = appendString(append(b, `,"path":`...), path)
+	if units == nil { // plain text needs no look for what misleads
+		b = appendQuoted(append(b, `,"path":`...), path)
+	} else {
+		b = appendString(append(b, `,"path":`...), path)
+	}
 	b = append(append(append(b, `,"path_proof":"`...), proof...), '"')
 	b = appendString(append(b, `,"stream":`...), r.stream())
 	b = append(b, `,"size":`...)
 	b = strconv.AppendInt(b, r.size(), 10)
-	for i, t := range r.times() {
+	times := r.times()
+	var at [8]int
+	for i, t := range times {
 		b = append(append(append(b, ',', '"'), columns[10+i]...), '"', ':')
-		b = appendTimeJSON(b, t)
+		at[i] = len(b)
+		if j := slices.Index(times[:i], t); j >= 0 && t.Valid() {
+			b = append(b, b[at[j]:at[j]+timeLen+2]...)
+		} else {
+			b = appendTimeJSON(b, t)
+		}
 		if r.zone != nil {
 			b = append(append(append(b, ',', '"'), columns[10+i]...), `_zone":`...)
 			b = appendZoneJSON(b, t, r.zone)
@@ -132,25 +146,34 @@ func (r *row) appendCSV(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
 	b = append(append(b, ','), r.e.Kind...)
 	b = append(append(b, ','), r.e.State...)
-	b = appendCell(append(b, ','), path)
+	if units == nil && path != "" && strings.IndexByte("=+-@", path[0]) < 0 {
+		b = appendBare(append(b, ','), path)
+	} else {
+		b = appendCell(append(b, ','), path)
+	}
 	b = append(append(b, ','), proof...)
-	b = appendCell(append(b, ','), r.stream())
+	b = append(b, ',')
+	if s := r.stream(); s != "" {
+		b = appendCell(b, s)
+	}
 	b = append(b, ',')
 	b = strconv.AppendInt(b, r.size(), 10)
-	for _, t := range r.times() {
-		b = t.Append(append(b, ','), event.Exact)
-	}
+	b = appendTimes(b, r.times())
 	b = append(b, ',')
 	b = strconv.AppendUint(b, uint64(r.e.Attributes), 10)
 	b = append(b, ',')
 	if r.e.ReparseTag != 0 {
 		b = appendHex32(b, r.e.ReparseTag)
 	}
-	b = append(append(b, ','), r.sha256...)
-	b = appendCell(append(b, ','), join(r.problems()))
+	b = append(append(append(b, ','), r.sha256...), ',')
+	if ps := r.problems(); len(ps) > 0 {
+		b = appendCell(b, join(ps))
+	}
 	b = hex.AppendEncode(append(b, ','), units)
 	if r.extra != nil {
 		b = r.extra.appendCSV(b)
+	} else if r.recover {
+		b = append(b, ",,,"...)
 	}
 	return append(b, '\n')
 }
@@ -202,6 +225,34 @@ func (r *row) appendText(b []byte) []byte {
 	}
 	return append(b, '\n')
 }
+
+// appendTimes writes eight cells. Most entries have few different times: one
+// that stands already is copied.
+func appendTimes(b []byte, times [8]event.Ticks) []byte {
+	var at [8]int
+	for i, t := range times {
+		b = append(b, ',')
+		at[i] = len(b)
+		if !t.Valid() {
+			continue
+		}
+		done := false
+		for j := range i {
+			if times[j] == t {
+				b = append(b, b[at[j]:at[j]+timeLen]...)
+				done = true
+				break
+			}
+		}
+		if !done {
+			b = t.Append(b, event.Exact)
+		}
+	}
+	return b
+}
+
+// timeLen is the length of a time with seven decimals.
+const timeLen = len("2011-08-24T00:31:07.1840000Z")
 
 // pad fills with spaces up to a length, and puts at least one.
 func pad(b []byte, to int) []byte {
@@ -256,6 +307,11 @@ func appendString(b []byte, s string) []byte {
 	if !escape.Plain(s) {
 		s = escape.Text(s)
 	}
+	return appendQuoted(b, s)
+}
+
+// appendQuoted writes a JSON string of plain text.
+func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {
@@ -272,7 +328,11 @@ func appendString(b []byte, s string) []byte {
 
 // appendCell writes a CSV cell that no spreadsheet runs as a formula.
 func appendCell(b []byte, s string) []byte {
-	s = escape.CSV(s)
+	return appendBare(b, escape.CSV(s))
+}
+
+// appendBare quotes a cell where CSV needs it.
+func appendBare(b []byte, s string) []byte {
 	quote := false
 	for i := 0; i < len(s); i++ {
 		if s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r' {

@@ -6,6 +6,7 @@ package escape
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -62,6 +63,25 @@ func Plain(s string) bool {
 // line and paragraph separators, private use, unassigned and the brackets
 // that we write ourselves.
 func hidden(r rune) bool {
+	if r < 0x10000 {
+		return basic()[r>>6]>>(r&63)&1 != 0
+	}
+	return hides(r)
+}
+
+// basic holds the answer for each character of the basic plane: every name of
+// a volume is asked for, and the tables of package unicode are slow.
+var basic = sync.OnceValue(func() *[1024]uint64 {
+	var t [1024]uint64
+	for r := range rune(0x10000) {
+		if hides(r) {
+			t[r>>6] |= 1 << (r & 63)
+		}
+	}
+	return &t
+})
+
+func hides(r rune) bool {
 	switch r {
 	case '⟨', '⟩', 0x034F, 0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800:
 		return true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"runtime"
+	"sync"
 
 	"kanshiki/forensics/internal/work"
 )
@@ -24,9 +25,12 @@ func Chunks[T any](ctx context.Context, n *NTFS, do func(context.Context, iter.S
 	}
 	// More in flight than cores: a chunk with one large file stops no other.
 	workers := 2 * runtime.GOMAXPROCS(0)
+	// A builder knows the paths of directories: it is used again.
+	builders := sync.Pool{New: func() any { return &builder{n: n} }}
 	return work.Ordered(ctx, workers, starts, func(ctx context.Context, first uint64) T {
 		return do(ctx, func(yield func(*Entry) bool) {
-			b := builder{n: n}
+			b := builders.Get().(*builder)
+			defer builders.Put(b)
 			for i := first; i < min(first+chunkSlots, n.cat.Len()); i++ {
 				if f, ok := n.cat.File(i); ok && !yield(b.entry(f)) {
 					return

@@ -27,7 +27,7 @@ type dirPath struct {
 }
 
 // maxDirBytes bounds the paths that are kept; after that they are made anew.
-const maxDirBytes = 16 << 20
+const maxDirBytes = 8 << 20
 
 func (b *builder) dir(parent ntfs.Ref) dirPath {
 	if d, ok := b.dirs[parent]; ok {
@@ -92,7 +92,7 @@ func (b *builder) name(l ntfs.Link) Name {
 	n.Path = string(b.text)
 	n.Base = n.Path[len(d.path):]
 	n.Proof = d.proof.String()
-	if !d.plain || !escape.Plain(n.Base) {
+	if !d.plain || !plain(n.Base) {
 		n.UTF16, _ = l.Path(nil)
 	}
 	return n
@@ -139,6 +139,16 @@ func stateOf(f ntfs.File) State {
 		return Deleted
 	}
 	return Orphan
+}
+
+// plain is escape.Plain with a short way for the usual name.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7F {
+			return escape.Plain(s)
+		}
+	}
+	return true
 }
 
 // appendText appends UTF-16LE units as WTF-8: a lone surrogate keeps its own
