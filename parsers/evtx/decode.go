@@ -329,8 +329,8 @@ func (d *decoder) nameless(first, n, nest int, s sink, lost error) error {
 		return lost
 	}
 	from := 0
+	ex.r.Nameless = true
 	if ex.depth == 0 {
-		ex.r.Nameless = true
 		ex.depth = 1
 		defer func() { ex.depth = 0 }()
 		from = d.fixedSlots(first, n, ex)

@@ -33,9 +33,10 @@ type Record struct {
 	// Root is the element of the provider inside of UserData.
 	Root string
 	Data []Pair // in the order of the record
-	// Nameless says that the template of the record is not there any more (in
-	// recovered records): System comes from the places that its values have in
-	// all templates, and what else has no name stands in Data without one.
+	// Nameless says that a template of the record is not there any more (in
+	// recovered records). Where it is the outer one, System comes from the
+	// places that its values have in all templates; what else has no name
+	// stands in Data without one.
 	Nameless bool
 	// Borrowed says that the template was taken from another chunk, by its
 	// identifier (recovered records only).

@@ -1,0 +1,204 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+
+	"kanshiki/forensics/artifact"
+	"kanshiki/forensics/event"
+	"kanshiki/forensics/problem"
+	"kanshiki/parsers/evtx"
+)
+
+// EVTX are the event logs of Vista and later. What a record proves depends on
+// its provider and number; the card names what is most often misread.
+var EVTX = artifact.Spec{
+	Name:  "eventlog/evtx",
+	Title: "Event log",
+	Globs: []string{"**/*.evtx"},
+	Loose: func(_ string, head []byte) bool {
+		return bytes.HasPrefix(head, []byte("ElfFile\x00"))
+	},
+	Fields: fieldNames,
+	Limit:  4 << 30, // the header counts chunks of 64 KiB in 16 bits
+	Family: artifact.FamilyEventLog,
+	Card: artifact.Card{
+		Proves: "the provider handed this record to the event log service, with these values, by the time of the machine's clock. " +
+			"4624, 528, 540: an account got a session of this type; 4688, Sysmon 1: a process of this path started; 7045, 4697: a service was installed; " +
+			"1102, 104, 517: a log was emptied; 4698, 106: a task was registered",
+		NotProven: "who sat at the machine: a logon is an account's, not a person's; that the name on disk is the program's own; that what was begun was done. " +
+			"1149 is a connection asked for, before any logon; logon type 3 is a use over the network, not a person at the screen; source name and address are what the other side said; " +
+			"7045 is no run; 4648 is credentials given, not a logon; 4104 is text that PowerShell compiled, not what it did; a detection is the time it was found, not of the infection; " +
+			"the command line is missing unless a policy asked for it. What stands in slack was there once; where its template is gone, names of values are missing",
+		Clock:     "FILETIME, UTC, of the provider's call; the service's own time of writing stands in written where it differs. Order inside a log by record number is stronger than time",
+		Retention: "by size of the log (Security 20 MB, System and Application 20 MB, most others 1 MB by default), then the oldest is overwritten; a clear leaves 1102 or 104, old records stay in slack for a while",
+		Switches:  "service EventLog; Enabled and MaxSize of each channel (SOFTWARE, WINEVT\\Channels); audit policy (SECURITY, PolAdtEv): 4688, 4663, 5140, 5145, 5156 are off by default; DNS client and PrintService operational logs are off by default",
+		Source:    "[MS-EVEN6]; libevtx, Windows XML Event Log (EVTX) format; Microsoft's audit event reference; ANCHORS 4a, 4e, 4f",
+	},
+	Read: readEVTX,
+}
+
+func readEVTX(_ context.Context, in *artifact.Input, emit func(*event.Event) error) error {
+	f, err := evtx.NewReader(in.R, in.Size)
+	if err != nil {
+		return err
+	}
+	m := &maker{}
+	w := newWatch(in)
+	known := learned{}
+	bad := 0 // live records that could not be read to their end
+	for r, err := range f.Records() {
+		if err != nil {
+			reportEVTX(in, err)
+		}
+		if r == nil {
+			continue
+		}
+		if err != nil && r.Origin == evtx.Live && !r.Torn {
+			bad++
+		}
+		if r.Duplicate || r.System.Has&evtx.HasEventID == 0 && r.Origin != evtx.Live {
+			continue // told by the live record, or bytes that only begin like a record
+		}
+		fromEVTX(m, r, in, known)
+		if err := emit(m.done()); err != nil {
+			return err
+		}
+		if r.Origin == evtx.Live && !r.Torn {
+			w.see(m, r.ID, r.System.RecordID)
+		}
+	}
+	c := f.Counts()
+	in.Counts.Decoded = int64(c.Live - bad)
+	in.Counts.Recovered = int64(c.Recovered())
+	in.Counts.Failed = int64(bad + c.Damaged + c.Lost)
+	in.Counts.Declared = in.Counts.Decoded + in.Counts.Recovered + in.Counts.Failed
+	w.rangesEVTX(f)
+	w.tell(describeEVTX(f))
+	return nil
+}
+
+func reportEVTX(in *artifact.Input, err error) {
+	kind, severity := problem.Malformed, problem.Lost
+	if e, ok := errors.AsType[*evtx.Error](err); ok {
+		switch e.Weight {
+		case evtx.Unread:
+			return // told by the reader that could not read
+		case evtx.Doubt:
+			kind, severity = problem.Inconsistent, problem.Doubt
+		case evtx.Note:
+			severity = problem.Note
+		}
+		p := problem.From(in.At, kind, severity, err)
+		p.Length = e.Len
+		in.Report(p)
+		return
+	}
+	in.Problem(kind, severity, err)
+}
+
+// fromEVTX makes the event of a record.
+func fromEVTX(m *maker, r *evtx.Record, in *artifact.Input, known learned) {
+	m.reset()
+	s := &r.System
+	m.provider, m.id, m.computer, m.channel = s.Provider, s.EventID, s.Computer, s.Channel
+	if m.channel == "" && !r.Nameless { // slack may be of another log
+		m.channel = channelOf(in.Name)
+	}
+	names := known.names(r)
+	unnamed := 0
+	for i := range r.Data {
+		p := &r.Data[i]
+		name := p.Name
+		if name == "" {
+			if name = ordinal(unnamed); names != nil {
+				name = names[i]
+			}
+			unnamed++
+		}
+		m.buf = p.Value.Append(m.buf)
+		m.addText(name)
+	}
+	m.settle()
+
+	e := &m.e
+	e.Ticks, e.Meaning = event.Ticks(s.Created), "event created"
+	if written := event.Ticks(r.Written); !e.Ticks.Valid() {
+		e.Ticks, e.Meaning = written, "record written"
+	} else if written != e.Ticks {
+		m.slots[fieldOrder["written"]] = event.When("written", written)
+	}
+	if !e.Ticks.Valid() {
+		m.slots[fieldOrder["written"]] = event.Uint("written", r.Written)
+		e.Ticks = 0
+	}
+	e.At = in.At.At(r.Offset)
+	e.Length, e.Record = int64(r.Length), strconv.FormatUint(r.ID, 10)
+	e.Recovered = in.State
+	if r.Origin >= evtx.Beyond && (in.State == "" || in.State == event.Allocated) {
+		e.Recovered = event.InSlack
+	}
+	m.systemFields(r)
+	if m.mean(); r.Nameless && names == nil {
+		m.e.Message = m.plain()
+	}
+	user := s.User.String()
+	if e.UserSID == "" {
+		e.UserSID = user
+	} else if user != "" && user != e.UserSID {
+		m.put("record_user", user)
+	}
+}
+
+// systemFields puts what every record has, where it says more than the usual.
+func (m *maker) systemFields(r *evtx.Record) {
+	s := &r.System
+	m.put("provider", s.Provider)
+	if s.Has&evtx.HasEventID != 0 {
+		m.putUint("event_id", uint64(s.EventID))
+	}
+	for _, f := range []struct {
+		has  evtx.Fields
+		name string
+		v    uint64
+	}{
+		{evtx.HasQualifiers, "qualifiers", uint64(s.Qualifiers)}, {evtx.HasVersion, "version", uint64(s.Version)}, {evtx.HasLevel, "level", uint64(s.Level)},
+		{evtx.HasTask, "task_number", uint64(s.Task)}, {evtx.HasOpcode, "opcode", uint64(s.Opcode)},
+		{evtx.HasProcessID, "process_id", uint64(s.ProcessID)}, {evtx.HasThreadID, "thread_id", uint64(s.ThreadID)},
+	} {
+		if s.Has&f.has != 0 && f.v != 0 {
+			m.putUint(f.name, f.v)
+		}
+	}
+	if s.Keywords != 0 {
+		m.slots[fieldOrder["keywords"]] = event.Hex("keywords", s.Keywords)
+	}
+	m.put("channel", m.channel)
+	m.put("computer", s.Computer)
+	if s.Has&evtx.HasRecordID != 0 && s.RecordID != r.ID {
+		m.putUint("record_id", s.RecordID)
+	}
+	if !s.ActivityID.IsZero() {
+		m.put("activity_id", s.ActivityID.String())
+	}
+	if !s.RelatedActivity.IsZero() {
+		m.put("related_activity_id", s.RelatedActivity.String())
+	}
+	if r.Origin != evtx.Live {
+		m.put("found", r.Origin.String())
+	}
+	if r.Torn {
+		m.slots[fieldOrder["torn"]] = event.Bool("torn", true)
+	}
+	if r.Nameless {
+		m.slots[fieldOrder["nameless"]] = event.Bool("nameless", true)
+	}
+	if r.Borrowed {
+		m.slots[fieldOrder["borrowed_template"]] = event.Bool("borrowed_template", true)
+	}
+	if c := r.Container; c != "" && c != "EventData" && c != "UserData" {
+		m.put("container", c)
+	}
+}
