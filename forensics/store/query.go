@@ -33,7 +33,7 @@ type Query struct {
 	Where []Where
 	ID    string // an id or the beginning of one, in hex
 	// Columns are those that the caller will look at; nil: all. Others stay
-	// empty in the events.
+	// empty in the events, but for id, exhibit, volume, snapshot and the time.
 	Columns  []string
 	Backward bool // latest first
 	Limit    int64
@@ -321,12 +321,13 @@ func compile(q *Query, facts bool) (*compiled, error) {
 }
 
 // wanted is the list of columns to read: text_raw last, since it corrects the
-// others, and the time always, since partitions are joined by it.
+// others; the time always, since partitions are joined by it; id and volume,
+// since an event without them is nobody's.
 func wanted(names []string, facts bool) []string {
 	if names == nil {
 		names = columnNames(facts)
 	}
-	out := []string{"exhibit"}
+	out := []string{"exhibit", "id", "volume", "snapshot"}
 	if facts {
 		out = append(out, "from_ticks", "to_ticks")
 	} else {
