@@ -207,9 +207,12 @@ func (c *clients) put(written uint64, offset int64, inner, key, value string, fa
 	c.in.Counts.Decoded++
 	c.last = max(c.last, event.Ticks(written))
 	e := &event.Event{
-		Meaning: meaning, Action: event.Connected, Host: host, RegistryKey: key, RegistryValue: value, UserSID: c.h.Owner(), User: c.h.User,
+		Meaning: meaning, Action: event.Configured, Host: host, RegistryKey: key, RegistryValue: value, UserSID: c.h.Owner(), User: c.h.User,
 		At: c.h.At(c.in, offset, inner), Length: 24, Fields: append(f, event.When("key_written", event.Ticks(written))),
 		Message: meaning + ": " + host,
+	}
+	if meaning == "host key accepted" { // the other records may be of attempts
+		e.Action = event.Connected
 	}
 	if c.h.User != "" {
 		e.Message = c.h.User + ": " + e.Message
