@@ -289,7 +289,8 @@ func (b *builder) done(s *source, name string, size int64, c coverage.Counts, st
 		facts = []coverage.Fact{{History: coverage.UnknownBefore, How: how}}
 	}
 	for _, f := range facts {
-		f.Artifact, f.Machine = name, b.res.Machine.Name
+		// A log speaks for several witnesses: its facts may name them.
+		f.Artifact, f.Machine = cmp.Or(f.Artifact, name), b.res.Machine.Name
 		if f.At.Exhibit == "" {
 			f.At = s.at.In(f.At.Inner).At(f.At.Offset)
 		}
