@@ -1,39 +1,23 @@
 package ewf
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/adler32"
-	"io"
 	"slices"
 	"sort"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
-
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/inflate"
 )
 
 // decoder is what one goroutine needs to decode chunks.
 type decoder struct {
-	in     bytes.Reader
-	z      io.ReadCloser
-	zlib   zlib.Resetter
+	z      inflate.Decoder
 	stored []byte // stored bytes of a run
 	spill  []byte // a last chunk that is stored in full length
 	extra  int    // bytes that the last chunk held beyond the media's end
-}
-
-// An empty zlib stream, so that a reader can be made before there is data.
-var emptyZlib = []byte{0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01}
-
-func newDecoder(chunk int64) *decoder {
-	z, err := zlib.NewReader(bytes.NewReader(emptyZlib))
-	if err != nil {
-		panic(err) // our bytes
-	}
-	return &decoder{z: z, zlib: z.(zlib.Resetter), spill: make([]byte, chunk)}
 }
 
 func (r *Reader) decoder() *decoder { return r.decoders.Get().(*decoder) }
@@ -44,10 +28,10 @@ func (d *decoder) chunk(stored []byte, compressed bool, dst []byte, at int64) er
 	if !compressed {
 		return d.raw(stored, dst, at)
 	}
-	got, _, err := d.inflate(stored, dst)
-	if err == errTooLong && len(dst) < len(d.spill) {
+	got, _, err := d.z.Zlib(dst, stored)
+	if err == inflate.ErrTooLong && len(dst) < len(d.spill) {
 		// Some writers pad the last chunk to full length.
-		if got, _, err = d.inflate(stored, d.spill); err == nil && got == len(d.spill) {
+		if got, _, err = d.z.Zlib(d.spill, stored); err == nil && got == len(d.spill) {
 			copy(dst, d.spill)
 			return nil
 		}

@@ -93,8 +93,8 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if testing.Short() && size > 64<<20 {
-				t.Skip("large")
+			if size > 64<<20 && os.Getenv("KANSHIKI_LONG") == "" {
+				t.Skip("large: runs where KANSHIKI_LONG is set")
 			}
 			r := open(t, corpus.Path(t, row["file"]))
 			if r.Size() != size {

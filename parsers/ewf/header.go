@@ -8,9 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/zlib"
-
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/inflate"
 	"kanshiki/parsers/internal/utf16"
 )
 
@@ -40,18 +39,20 @@ func (v Value) Name() string {
 
 // inflateHeader inflates a header section up to MaxHeader bytes.
 func inflateHeader(b []byte, off int64, what string) ([]byte, error) {
-	z, err := zlib.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, cursor.Errorf(off, "%s: %v", what, err)
+	var d inflate.Decoder
+	for size := 1 << 14; ; size *= 8 {
+		out := make([]byte, min(size, MaxHeader))
+		n, _, err := d.Zlib(out, b)
+		switch {
+		case err == inflate.ErrTooLong && len(out) < MaxHeader:
+			continue
+		case err == inflate.ErrTooLong:
+			return nil, cursor.Errorf(off, "%s: inflates to more than %d bytes", what, MaxHeader)
+		case err != nil:
+			return out[:n], cursor.Errorf(off, "%s: %v", what, err)
+		}
+		return out[:n], nil
 	}
-	out, err := io.ReadAll(io.LimitReader(z, MaxHeader+1))
-	if len(out) > MaxHeader {
-		return nil, cursor.Errorf(off, "%s: inflates to more than %d bytes", what, MaxHeader)
-	}
-	if err != nil {
-		return out, cursor.Errorf(off, "%s: %v", what, err)
-	}
-	return out, nil
 }
 
 // parseHeader decodes the text of a header or header2 section: a line of

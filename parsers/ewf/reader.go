@@ -11,8 +11,6 @@ import (
 	"kanshiki/parsers/internal/cursor"
 )
 
-var errTooLong = errors.New("inflates to more than a chunk")
-
 // Source is one segment file, as the caller opened it.
 type Source struct {
 	Name string
@@ -186,7 +184,7 @@ func (r *Reader) scan() error {
 	}
 	r.vol, r.headers, r.digests, r.errs = *all.vol, all.headers(), all.digests, all.errs
 	r.variant = all.variant()
-	r.decoders.New = func() any { return newDecoder(r.vol.ChunkSize()) }
+	r.decoders.New = func() any { return &decoder{spill: make([]byte, r.vol.ChunkSize())} }
 	return nil
 }
 

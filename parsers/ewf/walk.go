@@ -1,10 +1,8 @@
 package ewf
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/adler32"
-	"io"
 )
 
 // walk finds chunks without a table: they lie back to back, and each proves
@@ -50,7 +48,7 @@ func (r *Reader) walk(g *group, limit int64) (found *entries, whole bool) {
 func (d *decoder) chunkAt(b, out []byte, sector int, final bool) (n int, compressed bool) {
 	size := len(out)
 	if len(b) > 2 && b[0]&0x0F == 8 && binary.BigEndian.Uint16(b)%31 == 0 {
-		if got, used, err := d.inflate(b, out); err == nil &&
+		if got, used, err := d.z.Zlib(out, b); err == nil &&
 			(got == size || final && used == len(b) && got > 0 && got%sector == 0) {
 			return used, true
 		}
@@ -66,39 +64,3 @@ func (d *decoder) chunkAt(b, out []byte, sector int, final bool) (n int, compres
 	}
 	return 0, false
 }
-
-// inflate decodes one zlib stream that must end within out; it tells how many
-// bytes came out and how many were used. The stream's checksum is checked.
-func (d *decoder) inflate(b, out []byte) (got, used int, err error) {
-	d.in.Reset(b)
-	if err := d.zlib.Reset(&d.in, nil); err != nil {
-		return 0, 0, err
-	}
-	got, err = io.ReadFull(d.z, out)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return got, 0, err
-	}
-	if err == nil { // the checksum is only compared when the end is read
-		var one [1]byte
-		n, e := d.z.Read(one[:])
-		if n != 0 {
-			return got, 0, errTooLong
-		}
-		if e != io.EOF {
-			return got, 0, e
-		}
-	} else if err == io.ErrUnexpectedEOF || err == io.EOF {
-		// ReadFull says the same for a stream that ended early but whole and
-		// for one that was cut; ask again to tell them apart.
-		var one [1]byte
-		if _, e := d.z.Read(one[:]); e != io.EOF {
-			if e == nil {
-				e = io.ErrUnexpectedEOF
-			}
-			return got, 0, e
-		}
-	}
-	return got, len(b) - d.in.Len(), nil
-}
-
-var _ io.ByteReader = (*bytes.Reader)(nil) // so that inflate does not read ahead

@@ -1,0 +1,200 @@
+package inflate
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	kzlib "github.com/klauspost/compress/zlib"
+)
+
+// plain are buffers of many kinds.
+func plain() map[string][]byte {
+	r := rand.New(rand.NewPCG(1, 1))
+	noise := make([]byte, 40000)
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	nibble := make([]byte, 33000)
+	for i := range nibble {
+		nibble[i] = byte(r.ExpFloat64() * 9)
+	}
+	var text strings.Builder
+	for i := range 900 {
+		fmt.Fprintf(&text, "line %d: %x went to %d\n", i, r.Uint32()>>20, r.IntN(100))
+	}
+	short := make([]byte, 0, 4000)
+	for len(short) < 4000 {
+		short = append(short, "abcdefg"[:1+r.IntN(7)]...)
+		short = append(short, bytes.Repeat([]byte{'x', 'y', 'z'}[:1+r.IntN(3)], r.IntN(90))...)
+	}
+	return map[string][]byte{"empty": {}, "one": {7}, "zeros": make([]byte, 32768), "noise": noise,
+		"nibble": nibble, "text": []byte(text.String()), "short": short, "mixed": append(append(bytes.Clone(noise[:3000]), text.String()...), make([]byte, 5000)...)}
+}
+
+func deflate(t testing.TB, b []byte, level int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := zlib.NewWriterLevel(&out, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write(b)
+	w.Close()
+	return out.Bytes()
+}
+
+func TestAgainstTheStandardLibrary(t *testing.T) {
+	var d Decoder
+	for name, want := range plain() {
+		for level := -2; level <= 9; level++ {
+			z := deflate(t, want, level)
+			for _, tail := range []string{"", "x", "tail of other bytes, twenty or more"} {
+				got := make([]byte, len(want))
+				n, used, err := d.Zlib(got, append(bytes.Clone(z), tail...))
+				if err != nil || n != len(want) || used != len(z) || !bytes.Equal(got, want) {
+					t.Errorf("%s level %d: %d of %d bytes, used %d of %d, %v", name, level, n, len(want), used, len(z), err)
+				}
+			}
+			if len(want) > 0 {
+				if _, _, err := d.Zlib(make([]byte, len(want)-1), z); !errors.Is(err, ErrTooLong) {
+					t.Errorf("%s level %d, small buffer: %v", name, level, err)
+				}
+			}
+			if n, _, err := d.Zlib(make([]byte, len(want)+1000), z); n != len(want) || err != nil {
+				t.Errorf("%s level %d, large buffer: %d, %v", name, level, n, err)
+			}
+		}
+	}
+}
+
+// Streams that zlib made (libz 1.2.13, by Python): fixed codes and stored
+// blocks.
+func TestMadeByZlib(t *testing.T) {
+	for _, c := range []struct{ z, plain string }{
+		{"789ccb48cdc9c9574884020027ad053d", "hello aaaaaaaa"},
+		{"7801010300fcff616263024d0127", "abc"},
+		{"789c030000000001", ""},
+	} {
+		z, err := hex.DecodeString(c.z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d Decoder
+		got := make([]byte, 100)
+		if n, used, err := d.Zlib(got, z); err != nil || string(got[:n]) != c.plain || used != len(z) {
+			t.Errorf("%s: %q, used %d, %v", c.z, got[:n], used, err)
+		}
+	}
+}
+
+// Any cut is an error, and so is any flipped bit that changes the output.
+func TestDamage(t *testing.T) {
+	var d Decoder
+	r := rand.New(rand.NewPCG(2, 2))
+	for name, want := range plain() {
+		z := deflate(t, want, 6)
+		got := make([]byte, len(want))
+		for range 300 {
+			if _, _, err := d.Zlib(got, z[:r.IntN(len(z))]); err == nil {
+				t.Errorf("%s: a cut stream is taken", name)
+			}
+			b := bytes.Clone(z)
+			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+			if n, _, err := d.Zlib(got, b); err == nil && !bytes.Equal(got[:n], want) {
+				t.Errorf("%s: a damaged stream is taken", name)
+			}
+		}
+	}
+}
+
+// FuzzZlib compares with the standard library: what it accepts we accept, with
+// the same bytes, and nothing is written past the output.
+func FuzzZlib(f *testing.F) {
+	for _, b := range plain() {
+		for _, level := range []int{-2, 0, 1, 9} {
+			f.Add(deflate(f, b[:min(len(b), 3000)], level)[2:])
+		}
+	}
+	d := &Decoder{}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		// The checksum would stop nearly every mutation: compare behind it.
+		const size = 5000
+		r, err := zlib.NewReader(io.MultiReader(strings.NewReader("\x78\x9c"), bytes.NewReader(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]byte, size)
+		n, err := io.ReadFull(r, want)
+		whole := err == io.EOF || err == io.ErrUnexpectedEOF && endOf(r) == zlib.ErrChecksum || errors.Is(endOf(r), io.EOF)
+		got := bytes.Repeat([]byte{0xA5}, size+64)
+		m, used, rawErr := d.raw(got[:size:size], b)
+		if used < 0 || used > len(b) || m > size {
+			t.Fatalf("%d of %d used, %d out", used, len(b), m)
+		}
+		if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xA5}, 64)) {
+			t.Fatal("written past the end")
+		}
+		if whole && n < size && (rawErr != nil || m != n) {
+			t.Errorf("the standard library gives %d bytes, we %d and %v", n, m, rawErr)
+		}
+		if rawErr == nil && !bytes.Equal(got[:min(m, n)], want[:min(m, n)]) {
+			t.Error("other bytes than the standard library's")
+		}
+	})
+}
+
+// endOf is the error with which a reader ended.
+func endOf(r io.Reader) error {
+	_, err := r.Read(make([]byte, 1))
+	return err
+}
+
+// BenchmarkPeer is klauspost's streaming decoder on the same streams.
+func BenchmarkPeer(b *testing.B) {
+	for _, name := range []string{"text", "nibble", "zeros", "noise"} {
+		want := plain()[name]
+		z := deflate(b, want, 6)
+		b.Run(name, func(b *testing.B) {
+			in := bytes.NewReader(z)
+			r, err := kzlib.NewReader(in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			got := make([]byte, len(want))
+			b.SetBytes(int64(len(want)))
+			b.ReportAllocs()
+			for b.Loop() {
+				in.Reset(z)
+				r.(kzlib.Resetter).Reset(in, nil)
+				if _, err := io.ReadFull(r, got); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkZlib(b *testing.B) {
+	for _, name := range []string{"text", "nibble", "zeros", "noise"} {
+		want := plain()[name]
+		z := deflate(b, want, 6)
+		b.Run(name, func(b *testing.B) {
+			var d Decoder
+			got := make([]byte, len(want))
+			b.SetBytes(int64(len(want)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := d.Zlib(got, z); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
