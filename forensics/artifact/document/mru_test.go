@@ -129,3 +129,24 @@ func TestItemsCorpus(t *testing.T) {
 		}
 	}
 }
+
+func TestArchivers(t *testing.T) {
+	data := hivefile.Build(`\??\C:\Users\sato\ntuser.dat`, hivefile.Key{Name: "root", Time: hiveTime, Keys: hivefile.Merge(
+		hivefile.Key{Name: "Environment"},
+		hivefile.Path(`Software\WinRAR\ArcHistory`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("0", `C:\work\d.rar`), hivefile.SZ("1", `E:\old.zip`)}}),
+		hivefile.Path(`Software\7-Zip\Compression`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.Bin("ArcHistory", hivefile.UTF16("C:\\a.7z\x00b.7z\x00"))}}),
+	)})
+	r := artifacttest.Run(t, Archivers, artifacttest.Source{Path: "Users/sato/NTUSER.DAT", Data: data})
+	want := []string{
+		`2011-09-06T00:31:07.1845678Z  archives opened or made  other  sato: WinRAR, archives opened or made: C:\work\d.rar`,
+		`  archives opened or made  other  sato: WinRAR, archives opened or made: E:\old.zip`,
+		`2011-09-06T00:31:07.1845678Z  archives made  other  sato: 7-Zip, archives made: C:\a.7z`,
+		`  archives made  other  sato: 7-Zip, archives made: b.7z`,
+	}
+	if got := strings.Split(strings.TrimSuffix(artifacttest.Text(r.Events), "\n"), "\n"); !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	if r.Events[0].Path != "work/d.rar" || r.Events[1].Path != `E:\old.zip` {
+		t.Errorf("%q, %q", r.Events[0].Path, r.Events[1].Path)
+	}
+}

@@ -205,3 +205,23 @@ func TestRecentFileCache(t *testing.T) {
 		t.Errorf("%+v", r.Events)
 	}
 }
+
+func TestMUICache(t *testing.T) {
+	data := hivefile.Build(`\??\C:\Users\sato\ntuser.dat`, hivefile.Key{Name: "root", Time: hiveTime, Keys: hivefile.Merge(
+		hivefile.Key{Name: "Environment"},
+		hivefile.Path(`Software\Microsoft\Windows\ShellNoRoam\MUICache`, hiveTime, hivefile.Key{Values: []hivefile.Value{
+			hivefile.SZ(`C:\temp\x.exe`, "Updater"), hivefile.SZ("@shell32.dll,-1", "Recycle Bin"), hivefile.Bin("LangID", []byte{9, 4})}}),
+		hivefile.Path(`Software\Microsoft\Windows\CurrentVersion\Explorer\FeatureUsage\AppSwitched`, hiveTime, hivefile.Key{Values: []hivefile.Value{
+			hivefile.DWord(`{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\cmd.exe`, 4)}}),
+		hivefile.Path(`Software\Microsoft\Windows\CurrentVersion\Search\RecentApps\{1}`, hiveTime, hivefile.Key{Values: []hivefile.Value{
+			hivefile.SZ("AppId", `C:\y.exe`), hivefile.DWord("LaunchCount", 2), {Name: "LastAccessedTime", Type: 11, Data: binary.LittleEndian.AppendUint64(nil, hiveTime)}}}),
+	)})
+	r := artifacttest.Run(t, MUICache, artifacttest.Source{Path: "Users/sato/NTUSER.DAT", Data: data})
+	lines(t, r.Events,
+		`  named by the shell (MUICache)  other  named by the shell (MUICache): C:\temp\x.exe`,
+		`  named by the shell (FeatureUsage)  other  named by the shell (FeatureUsage): C:\Windows\System32\cmd.exe`,
+		`2011-09-06T00:31:07.1845678Z  last run  executed  shell of sato started C:\y.exe (2 times)`)
+	if r.Events[0].Path != "temp/x.exe" || r.Events[0].To != hiveTime {
+		t.Errorf("%+v", r.Events[0])
+	}
+}
