@@ -28,6 +28,7 @@ type mru struct {
 	decode  func(e *event.Event, v regf.Value) (text string, err error)
 	skip    func(name string) bool // values that are no entries
 	ordered func(k *regf.Key) []string
+	times   func(in *artifact.Input, h *artifact.Hive, k *regf.Key) map[string]event.Ticks // of entries, by name; nil for none
 }
 
 var mruFields = []string{"list", "position", "name", "shell_path", "folder", "item_modified", "item_created", "item_accessed", "item_size", "macros_enabled", "raw", "key_written"}
@@ -68,6 +69,10 @@ func (m mru) read(ctx context.Context, in *artifact.Input, emit func(*event.Even
 
 func (m mru) list(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*event.Event) error) error {
 	order := m.ordered(k)
+	var times map[string]event.Ticks
+	if m.times != nil {
+		times = m.times(in, h, k)
+	}
 	for v := range h.Values(in, k) {
 		if m.skip(v.Name) {
 			continue
@@ -90,6 +95,9 @@ func (m mru) list(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*
 		in.Counts.Decoded++
 		e.Path = userPath(in, h, e.Path)
 		e.Fields = append(list, e.Fields...)
+		if t := times[strings.ToLower(v.Name)]; t.Valid() {
+			e.Ticks = t
+		}
 		hasTime := e.Ticks.Valid()
 		switch {
 		case hasTime: // the entry has a time of its own

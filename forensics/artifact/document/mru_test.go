@@ -39,6 +39,8 @@ func users() []byte {
 		hivefile.Path(explorer+"TypedPaths", hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("url1", `C:\work`), hivefile.SZ("url2", `\\srv\share`)}}),
 		hivefile.Path(explorer+"RunMRU", hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("MRUList", "ba"), hivefile.SZ("a", `cmd\1`), hivefile.SZ("b", `C:\x\y.exe -z\1`)}}),
 		hivefile.Path(explorer+`ComDlg32\LastVisitedMRU`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("MRUList", "a"), hivefile.Bin("a", append(append(hivefile.UTF16("7zG.exe\x00"), hivefile.UTF16(`C:\out`)...), 0, 0))}}),
+		hivefile.Path(`Software\Microsoft\Internet Explorer\TypedURLs`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("url1", "http://a.example/"), hivefile.SZ("url2", "http://b.example/"), hivefile.SZ("url3", "http://c.example/")}}),
+		hivefile.Path(`Software\Microsoft\Internet Explorer\TypedURLsTime`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.Bin("url2", binary.LittleEndian.AppendUint64(nil, hiveTime-10000000))}}),
 		hivefile.Path(explorer+"Map Network Drive MRU", hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("MRUList", "a"), hivefile.SZ("a", `\\fs01\docs`)}}),
 		hivefile.Path(`Software\Microsoft\Office\14.0\Word\File MRU`, hiveTime, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("Item 1", `[F00000000][T01CD0146EA1EADB0][O00000000]*C:\Users\nfury\a.docx`), hivefile.DWord("Max Display", 25)}}),
 		hivefile.Path(`Software\Microsoft\Office\14.0\Word\Security\Trusted Documents\TrustRecords`, hiveTime, hivefile.Key{Values: []hivefile.Value{
@@ -70,6 +72,11 @@ func TestLists(t *testing.T) {
 			`2011-09-06T00:31:07.1845678Z  entered in the Run dialog  other  sato: Run dialog: C:\x\y.exe -z`,
 		}, []string{"", "x/y.exe"}},
 		{LastVisited, []string{`2011-09-06T00:31:07.1845678Z  used an open or save dialog  other  sato: dialog used by 7zG.exe in C:\out`}, []string{"out"}},
+		{TypedURLs, []string{
+			`2011-09-06T00:31:07.1845678Z  typed into Internet Explorer  other  sato: typed into Internet Explorer: http://a.example/`,
+			`2011-09-06T00:31:06.1845678Z  typed into Internet Explorer  other  sato: typed into Internet Explorer: http://b.example/`,
+			`  typed into Internet Explorer before  other  sato: typed into Internet Explorer: http://c.example/`,
+		}, nil},
 		{NetworkDrives, []string{`2011-09-06T00:31:07.1845678Z  share connected as a drive  share-accessed  sato: connected \\fs01\docs`}, []string{`\\fs01\docs`}},
 		{OfficeMRU, []string{event.Ticks(0x01CD0146EA1EADB0).String() + `  opened by Office  read-or-opened  sato: Office opened C:\Users\nfury\a.docx`}, []string{"Users/nfury/a.docx"}},
 		{TrustRecords, []string{`2011-09-06T00:31:07.1845678Z  trusted by the user  read-or-opened  sato: trusted document %USERPROFILE%/Documents/a%20b.docm with its macros`}, []string{"Users/sato/Documents/a b.docm"}},
