@@ -144,11 +144,28 @@ func fromEVTX(m *maker, r *evtx.Record, in *artifact.Input, known learned) {
 	if m.mean(); r.Nameless && names == nil {
 		m.e.Message = m.plain()
 	}
-	user := s.User.String()
-	if e.UserSID == "" {
-		e.UserSID = user
-	} else if user != "" && user != e.UserSID {
-		m.put("record_user", user)
+	m.recordUser(s.User.String())
+}
+
+// loggers are providers that write under their own account: the SID of their
+// records is not that of who acted.
+var loggers = map[string]bool{
+	sysmonName: true, bits: true, scheduler: true, sessions: true, defender: true, dns: true, w32time: true, wmi: true, userPnp: true,
+	"Microsoft-Windows-TerminalServices-RemoteConnectionManager": true, "Microsoft-Windows-TerminalServices-Gateway": true,
+	"Microsoft-Windows-RemoteDesktopServices-RdpCoreTS": true, "Microsoft-Windows-Winlogon": true, "Microsoft-Windows-Kernel-PnP": true,
+	"Microsoft-Windows-DriverFrameworks-UserMode": true, firewall: true,
+}
+
+// recordUser takes the account that the record carries, where the values name
+// no other one.
+func (m *maker) recordUser(sid string) {
+	e := &m.e
+	switch {
+	case sid == "" || sid == e.UserSID:
+	case e.UserSID == "" && e.User == "" && !loggers[m.provider]:
+		e.UserSID = sid
+	default:
+		m.put("record_user", sid)
 	}
 }
 

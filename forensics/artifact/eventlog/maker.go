@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,6 +186,8 @@ func (m *maker) bind(to, v string) {
 		if n, err := strconv.ParseUint(v, 10, 16); err == nil {
 			e.Port = uint16(n)
 		}
+	case "direction":
+		m.put(to, cmp.Or(translations[to][v], v))
 	case "url":
 		e.URL = v
 	case "device":
@@ -213,7 +216,11 @@ func (m *maker) bind(to, v string) {
 }
 
 // setPath names the file as it is on the volume, where it lies on the system's.
+// A name without a folder is no path.
 func (m *maker) setPath(s string) {
+	if !strings.ContainsAny(s, `\/`) {
+		return
+	}
 	m.e.Path = s
 	t := strings.TrimPrefix(strings.Trim(s, `"`), `\??\`)
 	if len(t) > 2 && (t[0] == 'C' || t[0] == 'c') && t[1] == ':' || strings.HasPrefix(t, "%") || strings.HasPrefix(strings.ToLower(t), `\systemroot\`) {

@@ -97,7 +97,7 @@ var security = []rule{
 	{auditing, 5157, event.Other, "connection blocked: {program}, {Direction|direction}, {address}:{port}, {Protocol|protocol}", wfp, nil},
 	{auditing, 5158, event.Listened, "{program} bound to {SourceAddress}:{SourcePort}, {Protocol|protocol}", "program=Application;pid=ProcessId;port=SourcePort;protocol=Protocol", nil},
 	{auditing, 5379, event.PrivilegeUsed, "stored credentials read by {user}[: {TargetName}]", subject + "pid=ClientProcessId", nil},
-	{auditing, 6416, event.DeviceAttached, "new device: {DeviceDescription} {device}", subject + "device=DeviceId", nil},
+	{auditing, 6416, event.DeviceAttached, "new device: {DeviceDescription} {device}", subject + "device=DeviceId", pnp},
 	{auditing, 6419, event.Configured, "device {device} is to be disabled, by {user}", subject + "device=DeviceId", nil},
 	{auditing, 6420, event.Configured, "device {device} disabled, by {user}", subject + "device=DeviceId", nil},
 	{auditing, 6422, event.Configured, "device {device} enabled, by {user}", subject + "device=DeviceId", nil},

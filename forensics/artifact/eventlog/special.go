@@ -3,6 +3,7 @@ package eventlog
 import (
 	"encoding/hex"
 	"html"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +48,11 @@ func object(m *maker) {
 	switch strings.ToLower(m.get("ObjectType")) {
 	case "file":
 		m.setPath(name)
+		// 4663: only the rights that were used. WriteData and AppendData
+		// without ReadData is writing.
+		if mask, err := strconv.ParseUint(m.get("AccessMask"), 0, 32); err == nil && m.id == 4663 && mask&1 == 0 && mask&6 != 0 {
+			m.e.Action = event.Written
+		}
 	case "key":
 		m.e.RegistryKey = registryPath(name)
 	}
@@ -73,6 +79,7 @@ func runEntry(m *maker) { m.command(m.field("command_line")) }
 
 func (m *maker) command(line string) {
 	program, launcher := artifact.Program(line)
+	program, _, _ = strings.Cut(program, `"`) // run entries come without their first quote
 	if program == "" {
 		return
 	}
@@ -138,6 +145,26 @@ func serviceState(m *maker) {
 		m.e.Action = event.Stopped
 	}
 }
+
+// attached are the buses whose devices a person connects; all others are part
+// of the machine, and their drivers are set up with Windows.
+var attached = []string{"USB\\", "USBSTOR\\", "SWD\\WPDBUSENUM", "WPDBUSENUMROOT\\", "SCSI\\DISK", "BTHENUM\\", "SD\\", "1394\\"}
+
+func pnp(m *maker) {
+	device := strings.ToUpper(m.e.Device)
+	for _, bus := range attached {
+		if strings.HasPrefix(device, bus) {
+			return
+		}
+	}
+	m.e.Action = event.Installed
+	if m.id == 410 { // at every start of Windows
+		m.e.Action = event.Started
+	}
+}
+
+// shutdown: the name of the machine stands behind the program.
+func shutdown(m *maker) { m.e.Program, _, _ = strings.Cut(m.e.Program, " (") }
 
 // partition 1006 without a capacity is the removal of the disk.
 func partition(m *maker) {
