@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -205,7 +206,11 @@ func (r *recovery) place() {
 	if len(r.keys)+len(r.values) == 0 {
 		return
 	}
-	for _, k := range r.keys {
+	// In the order of their cells: two keys may claim one value, and the same
+	// hive gives the same answer.
+	keys := slices.Sorted(maps.Keys(r.keys))
+	for _, cell := range keys {
+		k := r.keys[cell]
 		r.parents[k.Key.ParentCell] = nil
 		for off := range r.listed(k.Key.values, 0, int(min(k.Key.ValueCount, 1<<20))) {
 			if v := r.values[off]; v != nil && v.Key == nil {
@@ -229,7 +234,8 @@ func (r *recovery) place() {
 			}
 		}
 	}
-	for _, k := range r.keys {
+	for _, cell := range keys {
+		k := r.keys[cell]
 		k.Path, k.Complete = r.path(k.Key, 0)
 	}
 	for _, v := range r.values {

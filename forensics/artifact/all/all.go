@@ -5,9 +5,12 @@ package all
 import (
 	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/artifact/deletion"
+	"kanshiki/forensics/artifact/device"
 	"kanshiki/forensics/artifact/document"
+	"kanshiki/forensics/artifact/eventlog"
 	"kanshiki/forensics/artifact/execution"
 	"kanshiki/forensics/artifact/filesystem"
+	"kanshiki/forensics/artifact/logon"
 	"kanshiki/forensics/artifact/network"
 	"kanshiki/forensics/artifact/persistence"
 	"kanshiki/forensics/artifact/registry"
@@ -22,13 +25,47 @@ func Specs() []artifact.Spec {
 		execution.ShimCache,
 		execution.Amcache,
 		execution.RecentFileCache,
+		execution.Defender,
+		execution.AVLog,
+		execution.MUICache,
+		execution.PowerShellHistory,
+		execution.PowerShellTranscript,
 		persistence.Autostart,
 		persistence.Services,
 		persistence.Task,
+		logon.Profiles,
+		logon.Accounts,
+		eventlog.EVTX,
+		eventlog.EVT,
 		document.Lnk,
 		document.Jumplist,
+		document.Shellbags,
+		document.RecentDocs,
+		document.OpenSave,
+		document.LastVisited,
+		document.TypedPaths,
+		document.WordWheel,
+		document.RunMRU,
+		document.OfficeMRU,
+		document.TrustRecords,
+		document.NetworkDrives,
+		document.Archivers,
+		document.TypedURLs,
+		filesystem.ZoneIdentifier,
 		deletion.RecycleBin,
+		device.USB,
+		device.SetupAPI,
+		device.Mounted,
+		device.MountPoints,
+		device.EMDMgmt,
 		network.Proxy,
+		network.Firewall,
+		network.Hosts,
+		network.Interfaces,
+		network.NetworkList,
+		network.Clients,
+		network.Remote,
+		registry.Settings,
 		registry.Keys,
 	}
 }
