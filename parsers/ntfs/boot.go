@@ -271,7 +271,7 @@ func geometryFrom(b []byte, off, size int64) (Geometry, bool) {
 		if a.Type != AttrData || len(a.Name) != 0 || !a.NonResident || a.LowVCN != 0 {
 			continue
 		}
-		runs, _ := decodeRuns(nil, a.RunList, 0, a.HighVCN, 1<<62)
+		runs, _ := decodeRuns(nil, a.RunList, 0, a.HighVCN, 0, 1<<62)
 		if len(runs) == 0 || runs[0].LCN <= 0 || off%runs[0].LCN != 0 {
 			return Geometry{}, false
 		}

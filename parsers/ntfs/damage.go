@@ -20,6 +20,7 @@ const (
 	BadValue               // resident value outside the attribute; Got: offset, Want: length
 	BadName                // name outside the attribute or too short; Got: offset, Want: length
 	BadRuns                // mapping pairs cannot be decoded; Got: clusters decoded, Want: clusters expected
+	RunsBeyond             // mapping pairs go beyond the highest VCN; Got: clusters decoded, Want: clusters expected
 	RunOutside             // run outside the volume; Got: LCN, Want: clusters of the volume
 	BadUnit                // compression unit; Got: its logarithm
 	BadCompression         // LZNT1 unit cannot be decompressed whole; Got: bytes decompressed, Want: bytes of the unit
@@ -53,6 +54,7 @@ var kindText = [...]string{
 	BadValue:          "resident value outside its attribute",
 	BadName:           "name outside its attribute",
 	BadRuns:           "run list does not describe the clusters it claims",
+	RunsBeyond:        "run list goes beyond the highest VCN",
 	RunOutside:        "run outside the volume",
 	BadUnit:           "impossible compression unit",
 	BadCompression:    "compressed unit cannot be decompressed whole",
@@ -85,7 +87,7 @@ func (k Kind) String() string {
 // lose data.
 func (k Kind) Doubt() bool {
 	switch k {
-	case BootDiffers, RecordNumber, NoParentDirectory, SequenceNotRaised, UnlistedExtension, TornRecord, ParentCycle:
+	case BootDiffers, RunsBeyond, RecordNumber, NoParentDirectory, SequenceNotRaised, UnlistedExtension, TornRecord, ParentCycle:
 		return true
 	}
 	return false

@@ -56,6 +56,17 @@ func (c *Catalog) checkList(i uint32) {
 	if whole {
 		c.dropUnlisted(i, listed)
 	}
+	c.checkSizes(i)
+}
+
+// checkSizes tells when the pieces of a stream do not reach its data size.
+func (c *Catalog) checkSizes(i uint32) {
+	for s := range (File{c, i}).Attributes() {
+		if d := s.described(); !s.Resident() && s.Size() > d {
+			c.report(Damage{Kind: SizeBeyond, Record: uint64(i), Attr: s.Type(), Off: c.v.mftDisk(int64(i) * int64(c.v.geo.RecordSize)),
+				Got: uint64(s.Size()), Want: uint64(d)})
+		}
+	}
 }
 
 // holds tells whether a record has the $DATA piece that a list entry names;

@@ -228,6 +228,14 @@ func (r *Record) nonResident(b []byte, a *Attr, report func(Damage)) {
 	a.RunList = b[ro:]
 }
 
+// clusters is the allocated size in clusters, where the attribute states it.
+func (a *Attr) clusters(cs uint32) uint64 {
+	if a.LowVCN != 0 {
+		return 0
+	}
+	return a.Allocated / uint64(cs)
+}
+
 func (r *Record) say(report func(Damage), k Kind, t AttrType, at int, got, want uint64) {
 	r.damaged = true
 	if report != nil {

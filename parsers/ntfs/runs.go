@@ -15,11 +15,17 @@ const (
 // decodeRuns appends the runs of one mapping pairs array that describes VCN
 // low to high. What lies outside clusters, the size of the volume, becomes
 // Lost, and so does what the array should describe and does not: the sum of
-// lengths is always high-low+1. The damage, if any, is returned without place.
-func decodeRuns(dst []Run, b []byte, low, high uint64, clusters int64) ([]Run, *Damage) {
+// lengths is never less than high-low+1. It may be more, up to most clusters:
+// the highest VCN is outdated in some entries (seen in the $MFT's own, where
+// the allocated size agreed with the runs). The damage, if any, is returned
+// without place.
+func decodeRuns(dst []Run, b []byte, low, high, most uint64, clusters int64) ([]Run, *Damage) {
 	want := high - low + 1 // 0 for high = low-1: nothing allocated
 	if want > 1<<62 || low > 1<<62 {
 		return dst, &Damage{Kind: BadRuns, Want: want}
+	}
+	if most < want || most > uint64(clusters) {
+		most = want
 	}
 	var dmg *Damage
 	bad := func(k Kind, got, want uint64) {
@@ -51,16 +57,19 @@ func decodeRuns(dst []Run, b []byte, low, high uint64, clusters int64) ([]Run, *
 			}
 		}
 		b = b[1+nl+no:]
-		if n > want-have {
+		if n > most-have {
 			bad(BadRuns, have+n, want)
-			n = want - have
+			n = most - have
 			run.Len = int64(n)
 		}
 		have += n
 		dst = appendRun(dst, run, clusters, bad)
-		if have == want {
+		if have == most {
 			break
 		}
+	}
+	if have > want {
+		bad(RunsBeyond, have, want)
 	}
 	if have < want {
 		bad(BadRuns, have, want)

@@ -204,18 +204,18 @@ func (s *scanner) stream(rec *Record, a *Attr, e *entry) {
 	if a.NonResident {
 		at.init, at.unit, at.low = a.Initialized, a.Unit, a.LowVCN
 		var dmg *Damage
-		s.runs, dmg = decodeRuns(s.runs[:0], a.RunList, a.LowVCN, a.HighVCN, s.c.v.clusters)
+		s.runs, dmg = decodeRuns(s.runs[:0], a.RunList, a.LowVCN, a.HighVCN, a.clusters(s.c.v.geo.ClusterSize), s.c.v.clusters)
 		if dmg != nil {
 			dmg.Record, dmg.Attr, dmg.Off = rec.Num, a.Type, offAdd(rec.Off, a.Off)
 			s.say(*dmg)
-			at.runsBad = true
+			at.runsBad = dmg.Kind != RunsBeyond
 		}
 		if at.runs, ok = s.c.runs.add(s.runs); !ok {
 			s.say(Damage{Kind: TooLong, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off)})
 			return
 		}
 		at.nruns = uint32(len(s.runs))
-		if a.LowVCN == 0 && e.marks&markList == 0 && dmg == nil {
+		if a.LowVCN == 0 && e.marks&markList == 0 && rec.Base == 0 && !at.runsBad {
 			s.checkSize(rec, a)
 		}
 		if a.LowVCN != 0 {
@@ -229,7 +229,7 @@ func (s *scanner) stream(rec *Record, a *Attr, e *entry) {
 // checkSize tells when the data size goes beyond the clusters of a stream that
 // lies in one record.
 func (s *scanner) checkSize(rec *Record, a *Attr) {
-	hi, described := bits.Mul64(a.HighVCN+1, uint64(s.c.v.geo.ClusterSize))
+	hi, described := bits.Mul64(max(a.HighVCN+1, a.clusters(s.c.v.geo.ClusterSize)), uint64(s.c.v.geo.ClusterSize))
 	if hi == 0 && a.Size > described {
 		s.say(Damage{Kind: SizeBeyond, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: a.Size, Want: described})
 	}

@@ -197,9 +197,13 @@ func (v *Volume) mftEntry(disk int64) (*mftEntry, error) {
 	}
 	e := &mftEntry{rec: rec, size: int64(min(a.Size, 1<<62))}
 	var dmg *Damage
-	if e.runs, dmg = decodeRuns(nil, a.RunList, 0, a.HighVCN, v.clusters); dmg != nil {
+	if e.runs, dmg = decodeRuns(nil, a.RunList, 0, a.HighVCN, a.clusters(v.geo.ClusterSize), v.clusters); dmg != nil {
 		dmg.Attr, dmg.Off = AttrData, offAdd(rec.Off, a.Off)
 		bad = dmg
+	}
+	if d, ok := bad.(*Damage); ok && d.Kind == RunsBeyond {
+		v.found(*d)
+		bad = nil
 	}
 	return e, bad
 }
@@ -244,7 +248,7 @@ func (v *Volume) joinMFT(rec *Record) {
 			if a.Type != AttrData || len(a.Name) != 0 || !a.NonResident || a.LowVCN != p.low {
 				continue
 			}
-			runs, dmg := decodeRuns(nil, a.RunList, a.LowVCN, a.HighVCN, v.clusters)
+			runs, dmg := decodeRuns(nil, a.RunList, a.LowVCN, a.HighVCN, a.clusters(v.geo.ClusterSize), v.clusters)
 			if dmg != nil {
 				dmg.Record, dmg.Attr, dmg.Off = ext.Num, AttrData, offAdd(ext.Off, a.Off)
 				v.found(*dmg)
@@ -412,7 +416,7 @@ func (v *Volume) value(rec *Record, a Attr, limit int64) ([]byte, error) {
 	if a.Size > uint64(limit) {
 		return nil, &Damage{Kind: TooLong, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: a.Size, Want: uint64(limit)}
 	}
-	runs, dmg := decodeRuns(nil, a.RunList, a.LowVCN, a.HighVCN, v.clusters)
+	runs, dmg := decodeRuns(nil, a.RunList, a.LowVCN, a.HighVCN, a.clusters(v.geo.ClusterSize), v.clusters)
 	var m clusterMap
 	m.add(0, runs)
 	n := min(int64(a.Size), m.end()*int64(v.geo.ClusterSize))
