@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kanshiki/forensics/coverage"
+	"kanshiki/forensics/event"
 	"kanshiki/forensics/locator"
 	"kanshiki/forensics/problem"
 	"kanshiki/parsers/regf"
@@ -124,16 +125,42 @@ type Hive struct {
 	Sets   []ControlSet // of a SYSTEM hive
 	Logs   []string     // names of the logs that were there
 
-	logs []locator.Locator
+	self locator.Locator
+	logs []logPlace
 	lost []regf.Recovered
 	seen bool
+}
+
+// logPlace is a transaction log: where it is, and its path.
+type logPlace struct {
+	at     locator.Locator
+	source string
+}
+
+// Emit gives the events that lie in a transaction log the path of that log as
+// their source.
+func (h *Hive) Emit(emit func(*event.Event) error) func(*event.Event) error {
+	if h.Replay.Pages == 0 {
+		return emit
+	}
+	same := func(a, b locator.Locator) bool {
+		return a.Volume == b.Volume && a.Snapshot == b.Snapshot && a.Entry == b.Entry && a.Sequence == b.Sequence && a.Stream == b.Stream
+	}
+	return func(e *event.Event) error {
+		for _, l := range h.logs {
+			if same(e.At, l.at) && !same(e.At, h.self) {
+				e.Source = l.source
+			}
+		}
+		return emit(e)
+	}
 }
 
 // At is the place of a record: in the hive, or in the log whose page it was
 // read from.
 func (h *Hive) At(in *Input, off int64, inner string) locator.Locator {
 	if log, at, ok := h.Replay.Origin(off); ok && log < len(h.logs) {
-		return h.logs[log].At(at).In(inner)
+		return h.logs[log].at.At(at).In(inner)
 	}
 	return in.At.At(off).In(inner)
 }
@@ -197,7 +224,7 @@ func openHive(in *Input) (*Hive, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := &Hive{}
+		h := &Hive{self: in.At}
 		var logs [][]byte
 		for _, end := range []string{".LOG1", ".LOG2", ".LOG"} {
 			if in.Sibling == nil {
@@ -212,7 +239,7 @@ func openHive(in *Input) (*Hive, error) {
 				in.Problem(problem.Unreadable, problem.Doubt, fmt.Errorf("%s%s: %w", in.Name, end, err))
 				continue
 			}
-			logs, h.Logs, h.logs = append(logs, b), append(h.Logs, in.Name+end), append(h.logs, log.At)
+			logs, h.Logs, h.logs = append(logs, b), append(h.Logs, in.Name+end), append(h.logs, logPlace{log.At, log.Source})
 		}
 		if h.Replay, err = regf.Apply(data, logs...); err != nil {
 			return nil, err

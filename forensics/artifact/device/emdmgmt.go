@@ -37,6 +37,7 @@ func readEMDMgmt(_ context.Context, in *artifact.Input, emit func(*event.Event) 
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "keys EMDMgmt, Windows Portable Devices, VolumeInfoCache"}
 	for _, where := range []struct{ name, pattern string }{
 		{"EMDMgmt", `Microsoft\Windows NT\CurrentVersion\EMDMgmt\*`},

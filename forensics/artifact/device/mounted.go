@@ -38,6 +38,7 @@ func readMounted(_ context.Context, in *artifact.Input, emit func(*event.Event) 
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no key MountedDevices"}
 	for k := range h.Find(in, "MountedDevices") {
 		fact.How, fact.To = "key MountedDevices", event.Ticks(k.LastWritten)
@@ -152,6 +153,7 @@ func readMountPoints(_ context.Context, in *artifact.Input, emit func(*event.Eve
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no key MountPoints2"}
 	for k := range h.Find(in, `Software\Microsoft\Windows\CurrentVersion\Explorer\MountPoints2\*`) {
 		fact.How, fact.To = "key MountPoints2", max(fact.To, event.Ticks(k.LastWritten))

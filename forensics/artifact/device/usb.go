@@ -43,6 +43,7 @@ func readUSB(ctx context.Context, in *artifact.Input, emit func(*event.Event) er
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "keys below Enum"}
 	for _, bus := range buses {
 		for dev := range h.Find(in, `CCS\Enum\`+bus+`\*`) {

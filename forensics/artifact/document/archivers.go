@@ -49,6 +49,7 @@ func readArchivers(_ context.Context, in *artifact.Input, emit func(*event.Event
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "keys of WinRAR and 7-Zip"}
 	for _, l := range archiverLists {
 		for k := range h.Find(in, l.pattern) {

@@ -39,6 +39,7 @@ func (m mru) read(ctx context.Context, in *artifact.Input, emit func(*event.Even
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no such key"}
 	for _, pattern := range m.keys {
 		for k := range h.Find(in, pattern) {

@@ -46,6 +46,7 @@ func readShellbags(ctx context.Context, in *artifact.Input, emit func(*event.Eve
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no key BagMRU"}
 	for _, pattern := range bagKeys[h.Kind] {
 		for k := range h.Find(in, pattern) {

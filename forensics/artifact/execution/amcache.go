@@ -51,6 +51,7 @@ func readAmcache(ctx context.Context, in *artifact.Input, emit func(*event.Event
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "last inventory run"}
 	for _, inv := range inventories {
 		name, _, _ := strings.Cut(strings.TrimPrefix(inv.pattern, `Root\`), `\`)

@@ -38,6 +38,7 @@ func readBAM(ctx context.Context, in *artifact.Input, emit func(*event.Event) er
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.NotInWindows, State: h.State(), How: "no service bam"}
 	for _, name := range []string{"bam", "dam"} {
 		for k := range h.Find(in, `CCS\Services\`+name) {

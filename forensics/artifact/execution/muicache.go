@@ -53,6 +53,7 @@ func readMUICache(ctx context.Context, in *artifact.Input, emit func(*event.Even
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	code := map[artifact.HiveKind]string{artifact.HiveUser: "U", artifact.HiveClasses: "C", artifact.HiveSoftware: "H"}[h.Kind]
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "lists of programs"}
 	for _, l := range programLists {

@@ -41,6 +41,7 @@ func readShimCache(ctx context.Context, in *artifact.Input, emit func(*event.Eve
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no value AppCompatCache"}
 	for _, key := range []string{"AppCompatCache", "AppCompatibility"} {
 		for k := range h.Find(in, `CCS\Control\Session Manager\`+key) {

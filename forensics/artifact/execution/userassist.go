@@ -37,6 +37,7 @@ func readUserAssist(ctx context.Context, in *artifact.Input, emit func(*event.Ev
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no key UserAssist"}
 	for k := range h.Find(in, `Software\Microsoft\Windows\CurrentVersion\Explorer\UserAssist\*\Count`) {
 		if ctx.Err() != nil {

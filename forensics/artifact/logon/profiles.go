@@ -36,6 +36,7 @@ func readProfiles(_ context.Context, in *artifact.Input, emit func(*event.Event)
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "no key ProfileList"}
 	for k := range h.Find(in, `Microsoft\Windows NT\CurrentVersion\ProfileList\*`) {
 		if !strings.HasPrefix(k.Name, "S-1-") {

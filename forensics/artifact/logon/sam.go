@@ -42,6 +42,7 @@ func readAccounts(_ context.Context, in *artifact.Input, emit func(*event.Event)
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	machine := ""
 	for k := range h.Find(in, `SAM\Domains\Account`) {
 		// V ends with the SID of the machine, whose accounts these are.

@@ -45,6 +45,7 @@ func readInterfaces(_ context.Context, in *artifact.Input, emit func(*event.Even
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := coverage.Fact{History: coverage.Recording, State: h.State(), How: "keys Tcpip\\Parameters\\Interfaces"}
 	for _, pattern := range []string{`CCS\Services\Tcpip\Parameters\Interfaces\*`, `CCS\Services\Tcpip\Parameters\Interfaces\*\*`} {
 		for k := range h.Find(in, pattern) {
@@ -132,6 +133,7 @@ func readClients(_ context.Context, in *artifact.Input, emit func(*event.Event) 
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	c := &clients{in: in, h: h, emit: emit}
 	c.remoteDesktop()
 	for _, tool := range []struct{ name, key, host, user, port, protocol string }{

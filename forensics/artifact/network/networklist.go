@@ -44,6 +44,7 @@ func readNetworkList(_ context.Context, in *artifact.Input, emit func(*event.Eve
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	const list = `Microsoft\Windows NT\CurrentVersion\NetworkList\`
 	signatures := map[string]signature{}
 	for _, kind := range []string{"Managed", "Unmanaged"} {

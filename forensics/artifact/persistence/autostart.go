@@ -39,6 +39,7 @@ func readAutostart(ctx context.Context, in *artifact.Input, emit func(*event.Eve
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	var last event.Ticks
 	for _, p := range places {
 		if ctx.Err() != nil {

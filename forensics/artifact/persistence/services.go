@@ -37,6 +37,7 @@ func readServices(ctx context.Context, in *artifact.Input, emit func(*event.Even
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	var last event.Ticks
 	for k := range h.Find(in, `CCS\Services`) {
 		for sub, err := range k.Subkeys() {

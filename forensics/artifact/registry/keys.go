@@ -40,6 +40,7 @@ func readKeys(ctx context.Context, in *artifact.Input, emit func(*event.Event) e
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	fact := replayed(in, h)
 	fresh := h.Replay.Before != nil && h.Replay.Before != h.Hive
 	before := map[string]uint64{}

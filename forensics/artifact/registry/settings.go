@@ -178,6 +178,7 @@ func readSettings(ctx context.Context, in *artifact.Input, emit func(*event.Even
 	if err != nil {
 		return err
 	}
+	emit = h.Emit(emit)
 	s := &settings{in: in, h: h, emit: emit}
 	for _, sw := range switches {
 		if sw.kind != h.Kind {
