@@ -93,8 +93,8 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if size > 64<<20 && os.Getenv("KANSHIKI_LONG") == "" {
-				t.Skip("large: runs where KANSHIKI_LONG is set")
+			if size > 32<<20 && os.Getenv("KANSHIKI_ALL") == "" {
+				t.Skip("large: runs where KANSHIKI_ALL is set")
 			}
 			r := open(t, corpus.Path(t, row["file"]))
 			if r.Size() != size {
