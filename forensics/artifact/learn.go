@@ -227,14 +227,14 @@ func firstWord(s string) (word, rest string) {
 		word, rest, _ = strings.Cut(s, " ")
 		return word, rest
 	}
-	for _, end := range []string{".exe", ".dll", ".com", ".bat", ".cmd", ".scr", ".sys", ".ocx", ".cpl", ".vbs", ".js", ".ps1", ".hta", ".msi", ".pif"} {
+	for _, end := range []string{".exe", ".dll", ".com", ".bat", ".cmd", ".scr", ".sys", ".ocx", ".cpl", ".vbs", ".js", ".ps1", ".hta", ".msi", ".pif", ".drv", ".vsto", ".xll", ".xla", ".wll", ".jar", ".lnk"} {
 		for from := 0; ; {
 			i := strings.Index(low[from:], end)
 			if i < 0 {
 				break
 			}
 			stop := from + i + len(end)
-			if stop == len(s) || s[stop] == ' ' || s[stop] == ',' || s[stop] == '"' || s[stop] == '\t' {
+			if stop == len(s) || s[stop] == ' ' || s[stop] == ',' || s[stop] == '|' || s[stop] == '"' || s[stop] == '\t' {
 				if best < 0 || stop < best {
 					best = stop
 				}

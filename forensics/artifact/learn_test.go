@@ -17,6 +17,7 @@ func TestProgram(t *testing.T) {
 		{`explorer.exe`, `explorer.exe`, ""},
 		{`C:\Windows\system32\userinit.exe,`, `C:\Windows\system32\userinit.exe`, ""},
 		{`prog`, `prog`, ""},
+		{`C:\Program Files\A B\c.vsto|vstolocal`, `C:\Program Files\A B\c.vsto`, ""},
 		{``, ``, ""},
 		{`C:\x.exe.bak\y.exe z`, `C:\x.exe.bak\y.exe`, ""},
 	} {

@@ -170,6 +170,9 @@ func (p *place) entries(in *artifact.Input, h *artifact.Hive, k *regf.Key) []ent
 			continue
 		}
 		texts, _ := v.Texts()
+		if p.how == setting && v.Type == regf.MultiString {
+			texts = []string{strings.Join(texts, " | ")}
+		}
 		if n, ok := v.Uint(); ok && v.Type != regf.String && v.Type != regf.ExpandString && v.Type != regf.MultiString {
 			if p.how != setting && p.id != "ifeo-flag" {
 				continue // a number among commands starts nothing
@@ -224,10 +227,18 @@ func split(texts []string) []string {
 
 // classFile is the module behind a class identifier, as far as this hive says.
 func classFile(h *artifact.Hive, class string) string {
-	prefix := map[artifact.HiveKind]string{artifact.HiveSoftware: `Classes\CLSID\`, artifact.HiveUser: `Software\Classes\CLSID\`, artifact.HiveClasses: `CLSID\`}[h.Kind]
-	if prefix == "" || strings.Contains(class, `\`) {
+	classes, ok := map[artifact.HiveKind]string{artifact.HiveSoftware: `Classes\`, artifact.HiveUser: `Software\Classes\`, artifact.HiveClasses: ``}[h.Kind]
+	if !ok || strings.Contains(class, `\`) {
 		return ""
 	}
+	if !strings.HasPrefix(class, "{") { // a program identifier: Vendor.Addin
+		k, err := h.Lookup(classes + class + `\CLSID`)
+		if err != nil {
+			return ""
+		}
+		class = artifact.Text(k, "")
+	}
+	prefix := classes + `CLSID\`
 	for _, server := range []string{`\InprocServer32`, `\LocalServer32`} {
 		if k, err := h.Lookup(prefix + class + server); err == nil {
 			if s := artifact.Text(k, ""); s != "" {

@@ -41,6 +41,8 @@ func software() []byte {
 		hivefile.Path(`Microsoft\Windows NT\CurrentVersion\Image File Execution Options\sethc.exe`, when, hivefile.Key{Values: []hivefile.Value{
 			hivefile.SZ("Debugger", `C:\Windows\system32\cmd.exe`), hivefile.DWord("GlobalFlag", 512)}}),
 		hivefile.Path(`Wow6432Node\Microsoft\Windows\CurrentVersion\Explorer\Browser Helper Objects\{AB}`, when, hivefile.Key{}),
+		hivefile.Path(`Microsoft\Office\Outlook\Addins\Vendor.Addin`, when, hivefile.Key{}),
+		hivefile.Path(`Classes\Vendor.Addin\CLSID`, when, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("", "{AB}")}}),
 		hivefile.Path(`Classes\CLSID\{AB}\InprocServer32`, when, hivefile.Key{Values: []hivefile.Value{hivefile.SZ("", `C:\bho.dll`)}}),
 	)})
 }
@@ -97,6 +99,7 @@ func TestAutostartOfMachine(t *testing.T) {
 		`bho|persisted|{AB}|C:\bho.dll|bho.dll||`,
 		`ifeo-debugger|persisted|Debugger|C:\Windows\system32\cmd.exe|Windows/system32/cmd.exe||`,
 		`ifeo-flag|configured|GlobalFlag||||`,
+		`office-com-addin|persisted|Vendor.Addin|C:\bho.dll|bho.dll||`,
 	}
 	if got := facts(r.Events); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -7,7 +7,7 @@ const (
 	byName    = 'n' // the value's name is the file
 	classOf   = 'd' // data is a class identifier
 	className = 'v' // the value's name is a class identifier
-	subclass  = 'k' // the name of a subkey is a class identifier
+	subclass  = 'k' // the name of a subkey is a class identifier, or a program identifier that leads to one
 	setting   = 's' // no program: a switch that opens or closes a way
 )
 
@@ -76,7 +76,7 @@ var places = []place{
 
 	{"lsa-packages", "S", lsa, "Authentication Packages|Security Packages|Notification Packages", command, `msv1_0|kerberos|schannel|wdigest|tspkg|pku2u|livessp|cloudap|scecli|rassfm|""`},
 	{"lsa-os-packages", "S", lsa + `\OSConfig`, "Security Packages", command, `kerberos|msv1_0|schannel|wdigest|tspkg|pku2u|livessp|cloudap|""`},
-	{"lsa-extension", "S", `CCS\Control\LsaExtensionConfig\LsaSrv`, "Extensions", command, "lsasrv.dll"},
+	{"lsa-extension", "S", `CCS\Control\LsaExtensionConfig\LsaSrv`, "Extensions", command, "lsasrv.dll|efslsaext.dll|dpapisrv.dll"},
 	{"lsa-auth0", "S", lsa + `\*`, "Auth0|Auth2", command, "iissuba|msv1_0|kerberos"},
 	{"lsa-dsrm", "S", lsa, "DsrmAdminLogonBehavior", setting, ""},
 	{"security-providers", "S", `CCS\Control\SecurityProviders`, "SecurityProviders", list, "credssp.dll|msapsspc.dll|schannel.dll|digest.dll|msnsspc.dll"},
@@ -132,7 +132,8 @@ var places = []place{
 	{"mpr-notify", "H", nt + `Winlogon`, "mpnotify", command, "mpnotify.exe"},
 	{"drivers32", "HW", nt + `Drivers32`, "", command, "*"},
 
-	{"office-addin", "HUW", `Microsoft\Office\*\Addins\*`, "FileName|Manifest|FriendlyName", command, ""},
+	{"office-addin", "HUW", `Microsoft\Office\*\Addins\*`, "FileName|Manifest", command, ""},
+	{"office-com-addin", "HUW", `Microsoft\Office\*\Addins`, "", subclass, ""},
 	{"office-open", "U", `Microsoft\Office\*\Excel\Options`, "OPEN|OPEN1|OPEN2|OPEN3", command, ""},
 	{"office-test", "HU", `Microsoft\Office test\Special\Perf`, "@", command, ""},
 	{"proxy", "U", cv + `Internet Settings`, "AutoConfigURL|ProxyServer", setting, ""},
