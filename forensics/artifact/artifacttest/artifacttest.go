@@ -158,7 +158,7 @@ func truncation(t *testing.T, spec artifact.Spec, src Source, want int) {
 		cuts = append(cuts, rng.IntN(max(len(whole), 1)))
 	}
 	for _, n := range cuts {
-		if n < 0 || n >= len(whole) || n > 0 && whole[n-1] == '\n' {
+		if n < 0 || n >= len(whole) || n > 0 && whole[n-1] == '\n' || n > 1 && whole[n-2] == '\n' && whole[n-1] == 0 {
 			continue // a text that ends after a line does not show that others followed
 		}
 		src.Data = whole[:n]
