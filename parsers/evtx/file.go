@@ -206,9 +206,10 @@ func (f *File) NumChunks() int {
 // Counts is what the last finished Records yielded.
 func (f *File) Counts() Counts { return f.counts }
 
-// Ranges is the live records that the last finished Records yielded, as runs
-// of consecutive identifiers in ascending order. What lies between two runs is
-// not in the file.
+// Ranges is the live records that the last finished Records yielded, and those
+// found again after a break that their chunk declares, as runs of consecutive
+// identifiers in ascending order. What lies between two runs is not in the
+// file.
 func (f *File) Ranges() []Range { return f.runs.sorted() }
 
 // Chunks tells what the last finished Records found in each chunk.

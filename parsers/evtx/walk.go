@@ -323,6 +323,9 @@ func (w *walker) emit(pos int, r frame, origin Origin, damage *Error) bool {
 		cs.Damaged++
 	case origin == Resynced:
 		cs.Resynced++
+		if r.id >= w.ci.FirstID && r.id <= w.ci.LastID {
+			w.f.runs.add(r.id, r.written)
+		}
 	default:
 		cs.Live++
 		w.f.runs.add(r.id, r.written)

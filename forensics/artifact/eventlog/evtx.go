@@ -66,7 +66,7 @@ func readEVTX(_ context.Context, in *artifact.Input, emit func(*event.Event) err
 		if err := emit(m.done()); err != nil {
 			return err
 		}
-		if r.Origin == evtx.Live && !r.Torn {
+		if r.Origin <= evtx.Resynced && !r.Torn && r.System.Has&evtx.HasEventID != 0 {
 			w.see(m, r.ID, r.System.RecordID)
 		}
 	}
