@@ -33,6 +33,7 @@ func Specs() []artifact.Spec {
 		persistence.Autostart,
 		persistence.Services,
 		persistence.Task,
+		persistence.SchedLgU,
 		logon.Profiles,
 		logon.Accounts,
 		eventlog.EVTX,
@@ -76,6 +77,7 @@ func VolumeSpecs() []artifact.VolumeSpec {
 	return []artifact.VolumeSpec{
 		filesystem.MFT,
 		filesystem.USN,
+		execution.PrefetchFolder,
 	}
 }
 
