@@ -3,15 +3,16 @@
 // One sequential pass over the $MFT (Volume.Scan) gives a Catalog: every
 // entry, live or deleted, with all its names, all its streams and its eight
 // times, each record accounted for. Streams are opened from the catalogue as
-// io.ReaderAt; they know holes, initialised size and LZNT1 compression. The
-// change journal ($Extend\$UsnJrnl) is read with the path that each record had
-// at its time.
+// io.ReaderAt; they know holes, initialised size, LZNT1 compression and that
+// of WOF (compact.exe, Windows 10). The change journal ($Extend\$UsnJrnl) is
+// read with the path that each record had at its time.
 //
 // # Sources
 //
 // libyal, "New Technologies File System (NTFS)"; [MS-FSCC] (reparse data
-// 2.1.2, attributes 2.6, USN records 2.3 and 2.4); [MS-XCA] 2.5 for LZNT1. Where volumes differ
-// from the texts, the comment at the place says so.
+// 2.1.2, attributes 2.6, USN records 2.3 and 2.4); [MS-XCA] 2.5 for LZNT1; the
+// notes of wimlib for WOF. Where volumes differ from the texts, the comment at
+// the place says so.
 //
 // # Damage
 //
@@ -23,6 +24,6 @@
 // # Not decoded
 //
 // $LogFile, $Secure, slack of $I30 and of records, EFS content, files stored
-// elsewhere (deduplicated, offline, in the cloud). Content compressed by WOF
-// is recognised and named.
+// elsewhere (deduplicated, offline, in the cloud, in a WIM image): these are
+// recognised and named.
 package ntfs

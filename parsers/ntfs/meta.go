@@ -187,16 +187,24 @@ func (f File) ObjectID() (ObjectID, bool, error) {
 	return o, c.Err() == nil, c.Err()
 }
 
+func (s Stream) unnamed() bool { return s.Type() == AttrData && len(s.Name()) == 0 }
+
+// wofHere tells whether the file itself holds its content compressed.
+func (s Stream) wofHere() bool {
+	_, ok := s.f.Stream(wofStream)
+	return ok
+}
+
 // Elsewhere tells why the content of a stream is not what its clusters hold,
-// or "": it is compressed by WOF, deduplicated, in the cloud, offline.
+// or "": it is deduplicated, in the cloud, offline.
 func (s Stream) Elsewhere() string {
-	if s.Type() != AttrData || len(s.Name()) != 0 {
+	if !s.unnamed() {
 		return ""
 	}
 	const offline = 0x1000
 	switch tag := s.f.ReparseTag(); {
-	case tag == TagWOF:
-		return "content is stored compressed by WOF, not decoded"
+	case tag == TagWOF && !s.wofHere():
+		return "content is kept by WOF in another file, or in a way that is not decoded"
 	case tag == TagDedup:
 		return "content is deduplicated, stored in another file"
 	case tag&0xFFFF0FFF == TagCloud:

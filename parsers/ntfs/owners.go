@@ -146,6 +146,9 @@ func (s Stream) Remnants() []Remnant {
 	if size == 0 {
 		return nil
 	}
+	if packed, ok := s.f.Stream(wofStream); ok && s.unnamed() && s.f.ReparseTag() == TagWOF {
+		return s.packedRemnants(packed)
+	}
 	if s.Resident() {
 		return []Remnant{{Len: size, Fate: Free}}
 	}
@@ -183,6 +186,19 @@ func (s Stream) Remnants() []Remnant {
 	}
 	add(Remnant{Off: end, Len: size - end, Fate: Outside})
 	return out
+}
+
+// packedRemnants judges a stream by the one that holds its content compressed:
+// a lost cluster there costs an unknown part here, so all of it is in doubt.
+func (s Stream) packedRemnants(packed Stream) []Remnant {
+	whole := Remnant{Len: s.Size(), Fate: Free}
+	for _, r := range packed.Remnants() {
+		if r.Fate != Free {
+			whole.Fate, whole.Owner = r.Fate, r.Owner
+			break
+		}
+	}
+	return []Remnant{whole}
 }
 
 // remnantsOf splits one run at the borders of the claims on it.

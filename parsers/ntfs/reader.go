@@ -32,6 +32,7 @@ type Reader struct {
 	flags OpenFlag
 	value []byte // of a resident stream
 	unit  int64  // bytes of a compression unit, or 0
+	wof   *wof   // decompresses; unit is its chunk then
 	dmg   Damage // found while the runs were joined
 
 	mu    sync.Mutex
@@ -53,6 +54,17 @@ type unitCache struct {
 func (s Stream) Open(flags OpenFlag) (*Reader, error) {
 	r := &Reader{s: s, v: s.f.c.v, flags: flags, size: s.Size(), init: s.Initialized()}
 	r.cache.at = -1
+	if flags&Raw == 0 && s.f.ReparseTag() == TagWOF && s.unnamed() {
+		w, ok, err := s.openWOF()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, &Damage{Kind: NotHere, Record: s.Record(), Attr: s.Type(), Off: s.f.Offset(), Got: TagWOF}
+		}
+		r.wof, r.unit, r.init = w, w.chunk, r.size // the unnamed stream is a hole, or resident zeros
+		return r, nil
+	}
 	if s.Resident() {
 		_, a, err := s.attribute()
 		if err != nil {
@@ -174,7 +186,7 @@ func (r *Reader) rangeError(err error, at int64) *RangeError {
 
 // read fills some of p, at least one byte if there is no error.
 func (r *Reader) read(p []byte, off int64) (int, error) {
-	if r.s.Resident() {
+	if r.s.Resident() && r.wof == nil {
 		if off >= int64(len(r.value)) {
 			return 0, &RangeError{From: off, To: r.size, Damage: Damage{Kind: BadValue, Off: -1, Got: uint64(len(r.value)), Want: uint64(r.size)}}
 		}
@@ -229,6 +241,10 @@ func (r *Reader) fill(num int64) {
 		c.in = make([]byte, r.unit)
 	}
 	c.at, c.n, c.dmg = num, len(c.b), nil
+	if r.wof != nil {
+		c.n, c.dmg = r.wof.fill(c.b, num)
+		return
+	}
 	first, n := num*r.unit/cs, r.unit/cs
 	data, hole, mixed := r.unitShape(first, n)
 	switch {
@@ -318,7 +334,7 @@ func (r *Reader) DiskOffset(off int64) int64 {
 	if off < 0 || off >= r.size {
 		return -1
 	}
-	if r.s.Resident() {
+	if r.s.Resident() && r.wof == nil {
 		for x := range r.s.Extents() {
 			return offAdd(x.Disk, int(off))
 		}
