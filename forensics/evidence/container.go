@@ -84,7 +84,7 @@ func isEWF(head []byte) bool { return ewf.Identify(head) == ewf.Physical }
 // looksLikeDisk tells whether a file is a raw image by what it holds: a
 // partition table, or something that signs itself as a volume.
 func looksLikeDisk(f File, head []byte) bool {
-	if f.Size() < 512 {
+	if f.Size() < 512 || isLoose(head) {
 		return false
 	}
 	if len(head) >= 512 && head[510] == 0x55 && head[511] == 0xAA {
@@ -98,4 +98,22 @@ func looksLikeDisk(f File, head []byte) bool {
 		return false
 	}
 	return true
+}
+
+// isLoose tells files that are evidence by themselves from disks: no disk
+// begins like them, and their content may hold anything further on.
+func isLoose(head []byte) bool {
+	for _, s := range []signature{
+		{0, "regf", "hive", ""}, {0, "ElfFile\x00", "event log", ""}, {4, "LfLe", "event log of Windows XP", ""},
+		{4, "SCCA", "prefetch", ""}, {0, "MAM\x04", "compressed prefetch", ""}, {0, "MZ", "program", ""},
+		{0, "SQLite format 3", "SQLite", ""}, {4, "\xef\xcd\xab\x89", "ESE", ""}, {0, "L\x00\x00\x00\x01\x14\x02\x00", "LNK", ""},
+		{0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE", ""}, {0, "!BDN", "PST", ""}, {0, "<?xml", "XML", ""},
+		{0, "\xff\xfe", "UTF-16 text", ""}, {0, "\xef\xbb\xbf", "UTF-8 text", ""}, {0, "%PDF", "PDF", ""}, {0, "RSTR", "$LogFile", ""},
+		{0, "FILE", "$MFT", ""}, {0, "INDX", "directory index", ""}, {0, "RCRD", "$LogFile, its end", ""},
+	} {
+		if len(head) >= s.off+len(s.sig) && string(head[s.off:s.off+len(s.sig)]) == s.sig {
+			return true
+		}
+	}
+	return false
 }

@@ -261,3 +261,59 @@ func TestDamagedSet(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A folder that holds one set is that image.
+func TestFolderOfASet(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []string{"E01", "E02"} {
+		b, err := os.ReadFile(corpus.Path(t, "images/ewf/plaso/image-split."+n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.WriteFile(filepath.Join(dir, "PC."+n), b, 0o600)
+	}
+	os.WriteFile(filepath.Join(dir, "PC.E01.txt"), []byte("acquired"), 0o600)
+	e, err := evidence.OpenImage(context.Background(), dir, evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Form != evidence.Disk || len(e.Image.Info().Segments) != 2 || len(e.Notes) != 1 {
+		t.Errorf("%s, %v", e.Form, e.Notes)
+	}
+	e.Close()
+	os.WriteFile(filepath.Join(dir, "other.dat"), []byte("x"), 0o600)
+	if e, err := evidence.Open(context.Background(), dir, evidence.Options{}); err != nil || e.Form != evidence.Folder {
+		t.Errorf("%v, %v", e, err)
+	}
+}
+
+// Files of Windows are no disks, whatever bytes they hold where a disk would
+// sign itself; the corpus also has some starts of volumes, which are.
+func TestLooseFilesOfTheCorpus(t *testing.T) {
+	root := corpus.Dir(t)
+	n := 0
+	err := filepath.WalkDir(filepath.Join(root, "artifacts"), func(p string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if in, _ := d.Info(); in.Size() == 0 {
+			return nil
+		}
+		e, err := evidence.Open(context.Background(), p, evidence.Options{})
+		if err != nil {
+			if _, ok := errors.AsType[*evidence.NotAnImage](err); !ok {
+				t.Errorf("%v", err)
+			}
+			return nil
+		}
+		base := strings.ToLower(filepath.Base(p))
+		if e.Form == evidence.Disk && !strings.Contains(base, "boot") && !strings.HasPrefix(base, "volume_start") {
+			t.Errorf("%s is opened as a disk", p)
+		}
+		n++
+		return e.Close()
+	})
+	if err != nil || n < 500 {
+		t.Errorf("%d files, %v", n, err)
+	}
+}

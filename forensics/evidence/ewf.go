@@ -200,3 +200,34 @@ func (m *ewfImage) Problems() []problem.Problem {
 	}
 	return list.Sorted()
 }
+
+// onlySet finds the first segment of a folder that holds one set and nothing
+// else but its sidecars, "" where the folder is anything else.
+func onlySet(op Opener, dir string) string {
+	entries, err := op.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	first := ""
+	var names []string
+	for _, e := range entries {
+		switch strings.ToLower(filepath.Ext(e.Name())) {
+		case ".txt", ".json", ".map", ".log", ".csv", ".md5", ".sha1", ".sha256":
+			continue
+		}
+		if !e.Type().IsRegular() {
+			return ""
+		}
+		names = append(names, e.Name())
+		if _, ok := ewf.SegmentName(e.Name(), 1, 1); ok {
+			if first != "" {
+				return ""
+			}
+			first = e.Name()
+		}
+	}
+	if first == "" || len(ewfSet(op, filepath.Join(dir, first), 1)) != len(names) {
+		return ""
+	}
+	return filepath.Join(dir, first)
+}

@@ -99,6 +99,14 @@ func Open(ctx context.Context, path string, o Options) (*Evidence, error) {
 		return nil, plainError(path, err)
 	}
 	if st.IsDir() {
+		if first := onlySet(o.opener(), path); first != "" {
+			e, err := Open(ctx, first, o)
+			if err == nil {
+				e.Path = path
+				e.Notes = append(e.Notes, fmt.Sprintf("the folder holds one image; opened the set from %s", filepath.Base(first)))
+			}
+			return e, err
+		}
 		e := &Evidence{Form: Folder, Path: path, Name: filepath.Base(path), Machine: o.Machine}
 		if abs, err := filepath.Abs(path); err == nil {
 			e.Name = filepath.Base(abs) // "." has no name
@@ -132,7 +140,7 @@ func OpenImage(ctx context.Context, path string, o Options) (*Evidence, error) {
 	if err != nil {
 		return nil, plainError(path, err)
 	}
-	if st.IsDir() {
+	if st.IsDir() && onlySet(o.opener(), path) == "" {
 		return nil, &NotAnImage{path, "is a folder, not an image"}
 	}
 	e, err := Open(ctx, path, o)
@@ -194,7 +202,7 @@ func openImage(ctx context.Context, path string, o Options) (Image, []string, er
 	if set := rawSegments(op, path); set.isSplit(op) {
 		return openRaw(path, set, o)
 	}
-	if f.Size() >= 512 && (looksLikeDisk(f, head) || rawExtension(path)) {
+	if looksLikeDisk(f, head) || namedRaw(path, f, head) {
 		return openRaw(path, rawSet{names: []string{path}}, o)
 	}
 	return nil, nil, &NotAnImage{path, fmt.Sprintf("%s (it begins with % x)", unknownFormat, head[:min(4, len(head))])}

@@ -150,11 +150,16 @@ func (s rawSet) isSplit(op Opener) bool {
 	return err == nil && f.Size()%512 == 0 && f.Size() > 0 && last.Size() <= f.Size() && len(s.names) > 2
 }
 
-// rawExtension tells whether a name says that the file is a raw image.
-func rawExtension(path string) bool {
+// minRaw is the least size at which a name alone makes a disk: smaller files
+// called .raw are pieces of other things.
+const minRaw = 1 << 20
+
+// namedRaw tells whether the name says that a file is a raw image although
+// nothing in it does: a wiped or encrypted disk, or one without its start.
+func namedRaw(path string, f File, head []byte) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".raw", ".dd", ".img", ".bin", ".001", ".000":
-		return true
+	case ".raw", ".dd", ".img", ".001", ".000":
+		return f.Size() >= minRaw && f.Size()%512 == 0 && !isLoose(head)
 	}
 	return false
 }

@@ -161,8 +161,12 @@ func (l *lister) mbr() *mbr.Table {
 		}
 		s := len(t.Tables) - len(t.Problems)
 		for _, p := range t.Partitions {
-			if known(l.headAt(int64(p.First)*int64(ss), int64(p.Sectors)*int64(ss))) {
+			off, n := int64(p.First)*int64(ss), int64(p.Sectors)*int64(ss)
+			if h := l.headAt(off, n); known(h) && h.Kind != volumeboot.RAIDMember {
 				s += 4
+			}
+			if off+n > l.img.Size() {
+				s--
 			}
 		}
 		if s > score {

@@ -86,13 +86,13 @@ func Recognise(r io.ReaderAt, size int64) Head {
 	switch {
 	case tail == "":
 	case h.Kind == Unknown || h.Kind == Empty:
-		h.Kind, h.Detail = RAIDMember, tail
+		h.Kind, h.Detail, h.Tail = RAIDMember, "", tail
 	default:
 		// A mirror's member, or a disk that was one: the file system is
 		// there to be read, and the metadata is named beside it.
 		h.Tail = tail
 	}
-	if h.Kind == Unknown || h.Kind == Empty || n < 512 {
+	if h.Kind == Unknown || h.Kind == Empty || h.Kind == RAIDMember && tail != "" || n < 512 {
 		if c, ok := recogniseCopy(r, size); ok {
 			c.Err, c.Tail = err, h.Tail
 			return c

@@ -137,10 +137,12 @@ func hfs(b []byte, _ int64) (Head, bool) {
 		}
 		h := Head{Kind: HFSPlus, Detail: v.what}
 		c := cursor.New(b)
-		if v.sig == "BD" { // two letters prove little: the block size must fit too
-			c.Seek(1024+20, "block size")
-			n := c.U32BE("block size")
-			return h, n >= 512 && n%512 == 0 && n < 1<<24
+		if v.sig == "BD" { // two letters prove little: block size and name must fit too
+			c.Seek(1024+18, "blocks")
+			blocks, n := c.U16BE("blocks"), c.U32BE("block size")
+			c.Seek(1024+36, "name")
+			name := c.U8("length of the name")
+			return h, blocks > 0 && n >= 512 && n%512 == 0 && n < 1<<24 && name > 0 && name < 28
 		}
 		c.Seek(1024+40, "block size")
 		h.ClusterSize = int64(c.U32BE("block size"))
@@ -154,12 +156,17 @@ func hfs(b []byte, _ int64) (Head, bool) {
 func ext(b []byte, _ int64) (Head, bool) {
 	const sb = 1024
 	c := cursor.New(b)
-	c.Seek(sb+4, "blocks")
-	blocks := uint64(c.U32("blocks"))
+	c.Seek(sb, "inodes")
+	inodes, blocks := c.U32("inodes"), uint64(c.U32("blocks"))
 	c.Seek(sb+24, "block size")
 	shift := c.U32("block size")
+	c.Seek(sb+32, "blocks per group")
+	perGroup := c.U32("blocks per group")
 	c.Seek(sb+56, "magic")
-	if c.U16("magic") != 0xEF53 || c.Err() != nil || shift > 6 || blocks == 0 {
+	magic := c.U16("magic")
+	c.Seek(sb+76, "revision")
+	if revision := c.U32("revision"); magic != 0xEF53 || c.Err() != nil || shift > 6 || inodes == 0 || blocks == 0 ||
+		perGroup == 0 || perGroup > 8<<(10+shift) || revision > 1 {
 		return Head{}, false
 	}
 	h := Head{Kind: Ext, ClusterSize: 1024 << shift, Detail: "ext2"}

@@ -128,7 +128,7 @@ func TestByHand(t *testing.T) {
 		{"text", map[int64]string{0: "This is text"}, Unknown, "begins with 54 68 69 73 20 69 73 20"},
 		{"late", map[int64]string{9000: "x"}, Unknown, "zeros up to 0x2328"},
 	} {
-		if got := Recognise(laid(size, c.parts), size); got.Kind != c.kind || got.Detail != c.what {
+		if got := Recognise(laid(size, c.parts), size); got.Kind != c.kind || got.Detail+got.Tail != c.what {
 			t.Errorf("%s: %s %q, want %s %q", c.name, got.Kind, got.Detail, c.kind, c.what)
 		}
 	}
