@@ -318,7 +318,7 @@ func TestEras(t *testing.T) {
 		{"network/srum", "6.1", 7601, true}, {"network/srum", "10.0", 19041, false}, {"network/srum", "", 0, false},
 		{"execution/bam", "10.0", 14393, true}, {"execution/bam", "10.0", 17763, false}, {"execution/bam", "6.3", 9600, true},
 		{"execution/recentfilecache", "6.1", 7601, false}, {"execution/recentfilecache", "6.2", 9200, true}, {"execution/recentfilecache", "6.0", 6002, true},
-		{"test/unknown", "5.1", 2600, false},
+		{"test/unknown", "5.1", 2600, false}, {"eventlog/evt", "6.1", 7601, true}, {"eventlog/evt", "5.2", 3790, false},
 	} {
 		if got := notIn(c.name, c.version, c.build); got != c.want {
 			t.Errorf("%s in %s %d: %v", c.name, c.version, c.build, got)
