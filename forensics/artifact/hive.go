@@ -122,8 +122,10 @@ type Hive struct {
 	Root   string // as the registry shows it: HKLM\SYSTEM, HKU\S-1-5-21-…
 	SID    string // of the user whose hive it is, "" where not known
 	User   string
-	Sets   []ControlSet // of a SYSTEM hive
-	Logs   []string     // names of the logs that were there
+	// Profile is the user's folder, from the volume's root; "" where not known.
+	Profile string
+	Sets    []ControlSet // of a SYSTEM hive
+	Logs    []string     // names of the logs that were there
 
 	self locator.Locator
 	logs []logPlace
@@ -165,9 +167,10 @@ func (h *Hive) At(in *Input, off int64, inner string) locator.Locator {
 	return in.At.At(off).In(inner)
 }
 
-// State is read, or partly where bytes of the hive are not there.
+// State is read, or partly where bytes of the hive are not there, or its last
+// changes are in logs that are missing or do not fit.
 func (h *Hive) State() coverage.State {
-	if h.missing() > 0 {
+	if b := h.Replay.Before; h.missing() > 0 || b != nil && b.Dirty() && h.Replay.Pages == 0 {
 		return coverage.Partly
 	}
 	return coverage.Read
@@ -325,7 +328,7 @@ func (h *Hive) owner(in *Input, root *regf.Key) {
 	}
 	if in.Machine != nil {
 		if sid, u, ok := in.Machine.UserOf(in.Source); ok {
-			h.SID, h.User = sid, u.Name
+			h.SID, h.User, h.Profile = sid, u.Name, u.Profile
 		}
 	}
 	low := strings.ToLower(in.Source)
@@ -357,12 +360,40 @@ func (h *Hive) owner(in *Input, root *regf.Key) {
 			}
 		}
 	}
+	for _, top := range []string{"users/", "documents and settings/"} {
+		if i := strings.Index("/"+low, "/"+top); i >= 0 && h.Profile == "" {
+			if name, _, inside := strings.Cut(in.Source[i+len(top):], "/"); inside {
+				h.Profile = in.Source[:i+len(top)] + name
+			}
+		}
+	}
 	if h.User == "" { // the base block remembers the end of the path
 		parts := strings.Split(h.Base.Name, `\`)
 		if n := len(parts); n >= 2 && strings.EqualFold(parts[n-1], "ntuser.dat") {
 			h.User = parts[n-2]
 		}
 	}
+}
+
+// PathOf is PathOf with the variables of the user whose hive this is.
+func (h *Hive) PathOf(s string) string {
+	if p := PathOf(s); p != "" || h.Profile == "" {
+		return p
+	}
+	roaming, local := "/AppData/Roaming", "/AppData/Local"
+	if strings.Contains(strings.ToLower(h.Profile), "documents and settings/") {
+		roaming, local = "/Application Data", "/Local Settings/Application Data"
+	}
+	s = strings.ReplaceAll(strings.Trim(s, "\" "), `\`, "/")
+	for _, v := range []struct{ name, path string }{
+		{"%userprofile%", ""}, {"%appdata%", roaming}, {"%localappdata%", local}, {"%temp%", strings.TrimSuffix(local, "/Application Data") + "/Temp"}, {"%tmp%", strings.TrimSuffix(local, "/Application Data") + "/Temp"},
+		{"%homedrive%%homepath%", ""},
+	} {
+		if n := len(v.name); len(s) >= n && strings.EqualFold(s[:n], v.name) {
+			return h.Profile + v.path + s[n:]
+		}
+	}
+	return ""
 }
 
 // onlyUser is the one account of a domain or machine in an access list, or "".

@@ -79,3 +79,19 @@ func TestHiveKinds(t *testing.T) {
 		t.Error("a program is a hive, or a hive of Windows 9x is none")
 	}
 }
+
+func TestHivePathOf(t *testing.T) {
+	seven, xp := &Hive{Profile: "Users/sato"}, &Hive{Profile: "Documents and Settings/sato"}
+	for _, c := range []struct {
+		h        *Hive
+		in, want string
+	}{
+		{seven, `%AppData%\x\y.exe`, "Users/sato/AppData/Roaming/x/y.exe"}, {xp, `%APPDATA%\y.exe`, "Documents and Settings/sato/Application Data/y.exe"},
+		{seven, `%TEMP%\a.exe`, "Users/sato/AppData/Local/Temp/a.exe"}, {xp, `%TEMP%\a.exe`, "Documents and Settings/sato/Local Settings/Temp/a.exe"},
+		{seven, `C:\a.exe`, "a.exe"}, {seven, `%OTHER%\a.exe`, ""}, {&Hive{}, `%TEMP%\a.exe`, ""},
+	} {
+		if got := c.h.PathOf(c.in); got != c.want {
+			t.Errorf("%s: %q, want %q", c.in, got, c.want)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func historyOf7Zip(in *artifact.Input, v regf.Value) []string {
 
 func archived(in *artifact.Input, h *artifact.Hive, k *regf.Key, v regf.Value, program, list, name string, position int) *event.Event {
 	e := &event.Event{
-		Action: event.Other, Program: program, Path: artifact.PathOf(name), RegistryKey: h.Name(k), RegistryValue: v.Name, UserSID: h.Owner(), User: h.User,
+		Action: event.Other, Program: program, Path: h.PathOf(name), RegistryKey: h.Name(k), RegistryValue: v.Name, UserSID: h.Owner(), User: h.User,
 		At: h.At(in, v.Offset, k.Path()), Length: 24 + int64(len(v.Name)), Meaning: list,
 		Fields: []event.Field{event.Str("program", program), event.Str("list", list), event.Int("position", position), event.Str("name", name), event.When("key_written", event.Ticks(k.LastWritten))},
 	}

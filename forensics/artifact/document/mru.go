@@ -94,7 +94,7 @@ func (m mru) list(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit func(*
 			}
 		}
 		in.Counts.Decoded++
-		e.Path = userPath(in, h, e.Path)
+		e.Path = userPath(h, e.Path)
 		e.Fields = append(list, e.Fields...)
 		if t := times[strings.ToLower(v.Name)]; t.Valid() {
 			e.Ticks = t
@@ -261,10 +261,9 @@ func itemPath(items []shellitem.Item) string {
 }
 
 // userPath puts the user's own folder in the place of its variable.
-func userPath(in *artifact.Input, h *artifact.Hive, path string) string {
-	rest, ok := strings.CutPrefix(path, "%USERPROFILE%")
-	if !ok || in.Machine == nil || in.Machine.Users[h.SID].Profile == "" {
-		return path
+func userPath(h *artifact.Hive, path string) string {
+	if p := h.PathOf(path); strings.HasPrefix(path, "%") && p != "" {
+		return p
 	}
-	return in.Machine.Users[h.SID].Profile + rest
+	return path
 }

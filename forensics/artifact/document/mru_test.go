@@ -127,10 +127,10 @@ func TestItemsCorpus(t *testing.T) {
 	}
 	m := &artifact.Machine{}
 	got := map[string]bool{}
-	for _, e := range artifacttest.Read(OpenSave, artifacttest.Source{Path: "NTUSER.DAT", Data: data, Machine: m}).Events {
+	for _, e := range artifacttest.Read(OpenSave, artifacttest.Source{Path: "Users/tony/NTUSER.DAT", Data: data, Machine: m}).Events {
 		got[e.Path] = true
 	}
-	for _, path := range []string{"Training/MA/MA.vmx", "%USERPROFILE%/Desktop/tomeriko.edb"} {
+	for _, path := range []string{"Training/MA/MA.vmx", "Users/tony/Desktop/tomeriko.edb"} {
 		if !got[path] {
 			t.Errorf("%s is not among the paths", path)
 		}

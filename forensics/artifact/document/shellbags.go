@@ -94,7 +94,7 @@ func bags(ctx context.Context, in *artifact.Input, h *artifact.Hive, k *regf.Key
 		in.Counts.Decoded++
 		way := append(slices.Clone(up), items...)
 		children[v.Name] = way
-		if err := emit(bag(in, h, k, v, way, slices.Index(order, v.Name), at)); err != nil {
+		if err := emit(bag(h, k, v, way, slices.Index(order, v.Name), at)); err != nil {
 			return err
 		}
 	}
@@ -114,13 +114,13 @@ func bags(ctx context.Context, in *artifact.Input, h *artifact.Hive, k *regf.Key
 	return nil
 }
 
-func bag(in *artifact.Input, h *artifact.Hive, k *regf.Key, v regf.Value, way []shellitem.Item, position int, at locator.Locator) *event.Event {
+func bag(h *artifact.Hive, k *regf.Key, v regf.Value, way []shellitem.Item, position int, at locator.Locator) *event.Event {
 	shown := shellitem.Path(way)
 	e := &event.Event{
 		Action: event.Other, RegistryKey: h.Name(k), RegistryValue: v.Name, UserSID: h.Owner(), User: h.User, At: at, Length: 24 + int64(len(v.Name)),
 		Fields: []event.Field{event.Str("list", k.Name), event.Int("position", position), event.Str("shell_path", shown)},
 	}
-	e.Path = userPath(in, h, itemPath(way))
+	e.Path = userPath(h, itemPath(way))
 	last := way[len(way)-1]
 	if last.Ref != 0 && e.Path != "" {
 		e.Entry, e.Sequence = last.Ref&(1<<48-1), uint16(last.Ref>>48)

@@ -65,7 +65,7 @@ func readMUICache(ctx context.Context, in *artifact.Input, emit func(*event.Even
 				return ctx.Err()
 			}
 			for v := range h.Values(in, k) {
-				e := programLine(l.list, v)
+				e := programLine(h, l.list, v)
 				if e == nil {
 					continue
 				}
@@ -85,7 +85,7 @@ func readMUICache(ctx context.Context, in *artifact.Input, emit func(*event.Even
 			in.Counts.Declared++
 			in.Counts.Decoded++
 			app := artifact.Text(k, "AppId")
-			e := &event.Event{Program: app, Path: artifact.PathOf(knownFolder(app)), Meaning: "last run", Action: event.Executed, Fields: []event.Field{event.Str("list", "RecentApps")}}
+			e := &event.Event{Program: app, Path: h.PathOf(knownFolder(app)), Meaning: "last run", Action: event.Executed, Fields: []event.Field{event.Str("list", "RecentApps")}}
 			n, counted := artifact.Number(k, "LaunchCount")
 			if counted {
 				e.Fields = append(e.Fields, event.Uint("count", n))
@@ -117,7 +117,7 @@ func complete(e *event.Event, in *artifact.Input, h *artifact.Hive, k *regf.Key,
 }
 
 // programLine reads one value; nil where it names no program.
-func programLine(list string, v regf.Value) *event.Event {
+func programLine(h *artifact.Hive, list string, v regf.Value) *event.Event {
 	e := &event.Event{Fields: []event.Field{event.Str("list", list)}, Meaning: "named by the shell (" + list + ")"}
 	switch list {
 	case "MUICache": // C:\a.exe.FriendlyAppName, or C:\a.exe
@@ -150,6 +150,6 @@ func programLine(list string, v regf.Value) *event.Event {
 		e.Program = v.Name
 		e.Fields = append(e.Fields, event.Str("data", fmt.Sprintf("%x", b[:min(len(b), 128)])))
 	}
-	e.Path = artifact.PathOf(e.Program)
+	e.Path = h.PathOf(e.Program)
 	return e
 }

@@ -75,7 +75,7 @@ func userAssist(in *artifact.Input, h *artifact.Hive, k *regf.Key, v regf.Value)
 	if strings.HasPrefix(name, "UEME_") && !strings.HasPrefix(name, "UEME_RUNPATH:") && !strings.HasPrefix(name, "UEME_RUNPIDL:") || strings.HasPrefix(name, "UEME_CTL") {
 		e.Program = ""
 	}
-	e.Path = artifact.PathOf(e.Program)
+	e.Path = h.PathOf(e.Program)
 	b, err := v.Data()
 	le := binary.LittleEndian
 	runs := uint32(0)

@@ -123,7 +123,7 @@ func (p *place) read(in *artifact.Input, h *artifact.Hive, k *regf.Key, emit fun
 	}
 	written.Fields = append(written.Fields, event.List("values", names), event.List("programs", programs))
 	if len(programs) == 1 {
-		written.Program, written.Path = programs[0], artifact.PathOf(programs[0])
+		written.Program, written.Path = programs[0], h.PathOf(programs[0])
 	}
 	written.Message = fmt.Sprintf("start place last written: %s (%s)", written.RegistryKey, strings.Join(names, ", "))
 	if p.how == setting {
@@ -278,7 +278,7 @@ func (p *place) fact(in *artifact.Input, h *artifact.Hive, k *regf.Key, x entry)
 		e.Meaning, e.Action = "setting stands", event.Configured
 	} else {
 		e.Program, launcher = artifact.Program(x.command)
-		e.Path = artifact.PathOf(e.Program)
+		e.Path = h.PathOf(e.Program)
 	}
 	if x.command != "" {
 		e.Fields = append(e.Fields, event.Str("command", x.command))
@@ -332,7 +332,7 @@ func removed(in *artifact.Input, h *artifact.Hive, emit func(*event.Event) error
 		text, _ := r.Value.Text()
 		if text != "" && !r.DataReused {
 			program, launcher := artifact.Program(text)
-			e.Program, e.Path = program, artifact.PathOf(program)
+			e.Program, e.Path = program, h.PathOf(program)
 			e.Fields = append(e.Fields, event.Str("command", text))
 			if launcher != "" {
 				e.Fields = append(e.Fields, event.Str("launcher", launcher))
