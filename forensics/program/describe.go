@@ -50,8 +50,12 @@ func Describe(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Facts
 	if d.o.Name == "" {
 		d.o.Name = path.Base(strings.ReplaceAll(o.Source, `\`, "/"))
 	}
-	b, sums := d.read()
-	p := d.parse(b)
+	if o.Pool != nil && size > bigFile {
+		o.Pool.big.Lock()
+		defer o.Pool.big.Unlock()
+	}
+	room, sums := d.read()
+	p := d.parse(room)
 	w := &p.Facts
 	w.File, w.Size = escape.Text(o.Source), size
 	if sums != nil {
@@ -95,6 +99,7 @@ type description struct {
 
 // read gives the beginning of the file and the digests of the whole, nil where
 // a byte of it could not be read. What cannot be read is zeros and a problem.
+// Before the beginning is the room that a request needs.
 func (d *description) read() (b []byte, sums []string) {
 	const block = 1 << 16
 	h := []interface {
@@ -102,7 +107,7 @@ func (d *description) read() (b []byte, sums []string) {
 		Sum([]byte) []byte
 	}{md5.New(), sha1.New(), sha256.New()}
 	buf := make([]byte, block)
-	b = make([]byte, 0, min(d.size, d.o.Limit, 1<<20))
+	b = make([]byte, requestHead, requestHead+min(d.size, d.o.Limit, 1<<20))
 	for off := int64(0); off < d.size; off += block {
 		if d.ctx.Err() != nil {
 			d.bad = true
@@ -118,8 +123,8 @@ func (d *description) read() (b []byte, sums []string) {
 		for _, x := range h {
 			_, _ = x.Write(p)
 		}
-		if room := d.o.Limit - int64(len(b)); room > 0 {
-			b = append(b, p[:min(room, int64(len(p)))]...)
+		if left := d.o.Limit - int64(len(b)-requestHead); left > 0 {
+			b = append(b, p[:min(left, int64(len(p)))]...)
 		}
 	}
 	if d.bad {
@@ -152,7 +157,8 @@ func (d *description) unreadable(off int64, n, want int, err error) {
 }
 
 // parse lets the child process read the bytes, or this one.
-func (d *description) parse(b []byte) *parsed {
+func (d *description) parse(room []byte) *parsed {
+	b := room[requestHead:]
 	if len(b) < 2 || b[0] != 'M' || b[1] != 'Z' { // nothing for a parser
 		return &parsed{Facts: Facts{NotProgram: "not a portable executable: no MZ signature"}}
 	}
@@ -160,7 +166,7 @@ func (d *description) parse(b []byte) *parsed {
 	var p *parsed
 	var err error
 	if d.o.Pool != nil {
-		p, err = d.o.Pool.call(d.ctx, req)
+		p, err = d.o.Pool.call(d.ctx, req, room)
 	} else {
 		err = guard.Run(func() error { p = collect(req); return nil })
 	}

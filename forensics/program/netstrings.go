@@ -57,50 +57,60 @@ type netSearch struct {
 
 func printable(c byte) bool { return c > ' ' && c < 0x7f }
 
-// ascii walks runs of printable bytes.
+// ascii looks at the runs of printable bytes around dots.
 func (s *netSearch) ascii(b []byte, base int64) {
-	for i := 0; i < len(b); {
-		if !printable(b[i]) {
-			i++
-			continue
+	for from := 0; from < len(b); {
+		dot := bytes.IndexByte(b[from:], '.')
+		if dot < 0 {
+			return
 		}
-		j := i
+		i, j := from+dot, from+dot+1
+		for i > from && printable(b[i-1]) {
+			i--
+		}
 		for j < len(b) && printable(b[j]) {
 			j++
 		}
 		if j-i >= shortestRun {
 			s.run(b[i:j], base+int64(i), 1, "ascii")
 		}
-		i = j
+		from = j
 	}
 }
 
-// wide walks runs of printable characters in UTF-16LE, at any alignment.
+// wide does the same in UTF-16LE, at any alignment.
 func (s *netSearch) wide(b []byte, base int64) {
 	var text []byte
-	for i := 0; i+1 < len(b); {
-		if !printable(b[i]) || b[i+1] != 0 {
-			i++
+	for from := 0; from+1 < len(b); {
+		dot := bytes.IndexByte(b[from:], '.')
+		if dot < 0 {
+			return
+		}
+		i := from + dot
+		if i+1 >= len(b) || b[i+1] != 0 {
+			from = i + 1
 			continue
 		}
-		text = text[:0]
-		j := i
+		j := i + 2
+		for i-2 >= from && printable(b[i-2]) && b[i-1] == 0 {
+			i -= 2
+		}
 		for j+1 < len(b) && printable(b[j]) && b[j+1] == 0 {
-			text = append(text, b[j])
 			j += 2
 		}
-		if len(text) >= shortestRun {
+		if (j-i)/2 >= shortestRun {
+			text = text[:0]
+			for k := i; k < j; k += 2 {
+				text = append(text, b[k])
+			}
 			s.run(text, base+int64(i), 2, "utf-16")
 		}
-		i = j
+		from = j
 	}
 }
 
 // run looks at one run without spaces.
 func (s *netSearch) run(t []byte, off int64, width int64, encoding string) {
-	if bytes.IndexByte(t, '.') < 0 {
-		return
-	}
 	rest, at := t, int64(0)
 	for {
 		i := bytes.Index(rest, []byte("://"))
