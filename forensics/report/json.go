@@ -56,8 +56,13 @@ type jsonClaim struct {
 	Lowered  []string     `json:"lowered,omitempty"`
 	Because  string       `json:"because,omitempty"`
 	Channel  string       `json:"channel,omitempty"`
-	BytesMin *int64       `json:"bytes_min,omitempty"`
-	BytesMax *int64       `json:"bytes_max,omitempty"`
+	*jsonBytes
+}
+
+// jsonBytes stands in claims about transfers only; null is not known.
+type jsonBytes struct {
+	Min *int64 `json:"bytes_min"`
+	Max *int64 `json:"bytes_max"`
 }
 
 type jsonEntity struct {
@@ -199,7 +204,10 @@ func (r *Report) JSON(w io.Writer) error {
 
 func claimJSON(c *trace.Claim) jsonClaim {
 	k := jsonClaim{ID: c.ID, Grade: c.Grade.String(), Sentence: c.Sentence, Rule: c.Rule, Act: c.Act, Part: string(c.Part), From: when(c.From), To: when(c.To),
-		Entities: []jsonEntity{}, Events: []string{}, NotShown: c.NotShown(), Lowered: c.Lowered, Because: c.Because, Channel: c.Channel, BytesMin: c.BytesMin, BytesMax: c.BytesMax}
+		Entities: []jsonEntity{}, Events: []string{}, NotShown: c.NotShown(), Lowered: c.Lowered, Because: c.Because, Channel: c.Channel}
+	if c.Channel != "" && c.Act == "sent" {
+		k.jsonBytes = &jsonBytes{c.BytesMin, c.BytesMax}
+	}
 	for _, e := range c.Entities {
 		x := jsonEntity{Role: e.Role, Kind: e.Kind, Name: escape.Text(e.Name), Exhibit: e.Exhibit, Volume: e.Volume, Path: escape.Text(e.Path), SHA256: e.SHA256, Key: escape.Text(e.Key), Value: escape.Text(e.Value)}
 		if e.Entry != 0 {

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,8 +39,8 @@ func (a *analysis) laterLink(f *File) []link {
 	var out []link
 	for _, s := range a.suspect {
 		for _, r := range a.runsOf(s.Key) {
-			if r.grade < Supported || !r.at.Valid() || f.Born() < r.at.Add(-slack) {
-				continue
+			if r.grade < Supported || !r.at.Valid() || f.Born() < r.at.Add(-slack) || f.Born().Sub(r.at) > nearRun && len(a.startsOf(s.Key)) == 0 {
+				continue // it had run, and nothing says that it ran again
 			}
 			how := ""
 			switch {
@@ -116,6 +117,10 @@ func (a *analysis) packed(f *File, links []link) error {
 		}
 	}
 	born := a.birthOf(f)
+	why := a.incomplete(f, members, unmatched)
+	if why != "" {
+		a.beside(f, groups, carried)
+	}
 	for _, g := range []Grade{Proven, Supported, Possible} {
 		docs := groups[g]
 		if len(docs) == 0 {
@@ -126,28 +131,63 @@ func (a *analysis) packed(f *File, links []link) error {
 			entities = append(entities, withRole(d.entity("object"), "document"))
 		}
 		folder := commonFolder(docs)
-		c := a.claim("packed", g, entities, "count", counted(len(docs), "document", "documents"), "folder", folder, "archive", f.Base())
+		id := "packed"
+		if g == Possible {
+			id = "packed-maybe"
+		}
+		c := a.claim(id, g, entities, "count", counted(len(docs), "document", "documents"), "folder", folder, "archive", f.Base())
 		c.From, c.To = f.Born(), f.Born()
 		c.Events = append(slices.Clone(born), carried[g]...)
 		from := a.node(Node{ID: "documents:" + folder, Kind: "documents", Label: counted(len(docs), "document", "documents"), Note: folder})
 		a.edge(from, to, "packed", g, "members of the archive", c.ID)
 	}
-	if len(members) == 0 {
-		c := a.claim("came", Proven, []Entity{withRole(f.entity("object"), "archive")}, "file", f.Base())
-		c.From, c.To, c.Events = f.Born(), f.Born(), born
-	}
+	here := a.claim("came", Proven, []Entity{withRole(f.entity("object"), "archive")}, "file", f.Base())
+	here.From, here.To, here.Events = f.Born(), f.Born(), born
 	for _, l := range links {
 		c := a.claim("packed-by", l.grade, []Entity{withRole(f.entity("object"), "archive"), l.s.entity("actor")}, "actor", l.s.name(), "archive", f.Base())
 		c.From, c.To, c.Events = f.Born(), f.Born(), append(slices.Clone(l.carried), born...)
 		a.edge(a.suspectNode(l.s), to, "packed", l.grade, l.how, c.ID)
 	}
-	a.gone(f, links[0].s)
-	if why := a.incomplete(f, members, unmatched); why != "" {
+	a.gone(f, links[0].s, links[0].carried...)
+	if why != "" {
 		c := a.claim("overwritten", CannotKnow, []Entity{withRole(f.entity("object"), "archive")}, "archive", f.Base(), "why", why)
 		c.Because, c.From, c.Events = why, f.Born(), born
 	}
+	if best := slices.MaxFunc(links, func(x, y link) int { return cmp.Compare(x.grade, y.grade) }); best.grade < Supported {
+		c := a.claim("who-packed", CannotKnow, []Entity{withRole(f.entity("object"), "archive")}, "archive", f.Base(), "why", "no record names the program that wrote it")
+		c.Because, c.From, c.To, c.Events = "file access was not recorded", f.Born(), f.Born(), born
+	}
 	a.packs = append(a.packs, f)
 	return nil
+}
+
+// beside takes the documents that lie beside those that were packed, and were
+// there when the archive was born: where its list is not whole, they may have
+// been in it.
+func (a *analysis) beside(f *File, groups map[Grade][]*File, carried map[Grade][]event.ID) {
+	sure := append(slices.Clone(groups[Proven]), groups[Supported]...)
+	if len(sure) == 0 {
+		return
+	}
+	folders := map[string]bool{}
+	for _, d := range sure {
+		folders[dirOf(d.Key)] = true
+	}
+	for _, dir := range sortedKeys(folders) {
+		for _, d := range a.inFolder(dir) {
+			if d.Dir || !isDocument(d.Key) || d.Born() > f.Born() || slices.Contains(sure, d) || slices.Contains(groups[Possible], d) {
+				continue
+			}
+			if t, _ := a.deletedAt(d); d.Deleted && (!t.Valid() || t < f.Born()) {
+				continue
+			}
+			groups[Possible] = append(groups[Possible], d)
+			for _, e := range a.entryEvents(d) {
+				carried[Possible] = appendID(carried[Possible], e.ID)
+				break
+			}
+		}
+	}
 }
 
 func (a *analysis) birthOf(f *File) []event.ID {

@@ -3,19 +3,22 @@ package trace
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/event"
 )
 
 // run is a record that a program of a path was started.
 type run struct {
-	key   string
-	at    event.Ticks
-	grade Grade
-	user  string   // SID
-	list  []string // keys of the files that the prefetcher saw in the first seconds
-	ev    *event.Event
+	key         string
+	at          event.Ticks
+	grade       Grade
+	user        string   // SID
+	list        []string // keys of the files that the prefetcher saw in the first seconds
+	pid, parent int64    // process numbers, 0 where the record has none
+	ev          *event.Event
 }
 
 // start is a place that starts a program by itself.
@@ -47,6 +50,7 @@ type records struct {
 	devices    []*event.Event
 	clears     []*event.Event
 	clocks     []*event.Event
+	policies   []*event.Event // changes of the audit policy
 	logons     []*event.Event
 	zones      map[string][]*event.Event // by key of the file
 	entries    map[ref][]*event.Event    // $MFT rows
@@ -87,6 +91,10 @@ func (w *World) collect() *records {
 			r.devices = append(r.devices, e)
 		case event.Cleared:
 			r.clears = append(r.clears, e)
+		case event.Configured:
+			if id := field(e, "event_id"); id == "4719" || id == "612" {
+				r.policies = append(r.policies, e)
+			}
 		case event.TimeChanged:
 			r.clocks = append(r.clocks, e)
 		case event.LoggedOn:
@@ -110,8 +118,11 @@ func (w *World) collect() *records {
 // where it says nothing of it.
 func ranGrade(e *event.Event) Grade {
 	if g, ok := ranBy[e.Artifact]; ok {
-		if e.Artifact == "execution/userassist" && (field(e, "count") == "0" || !e.Ticks.Valid()) {
+		switch {
+		case e.Artifact == "execution/userassist" && (field(e, "count") == "0" || !e.Ticks.Valid()):
 			return CannotKnow
+		case e.Artifact == "execution/prefetch" && strings.HasPrefix(e.Meaning, "first seen"):
+			return CannotKnow // the birth of the prefetch file, about ten seconds after a start
 		}
 		if g > Possible && e.Action != event.Executed {
 			return CannotKnow
@@ -145,15 +156,8 @@ func (w *World) addRun(r *records, e *event.Event, g Grade) {
 		return
 	}
 	x := run{key: key, at: e.Ticks, grade: g, user: e.UserSID, ev: e}
-	if e.Artifact == "execution/prefetch" {
-		for _, f := range e.Fields {
-			if f.Name == "files" {
-				for _, name := range listOf(f) {
-					x.list = append(x.list, Key(name, w.Machine, ""))
-				}
-			}
-		}
-	}
+	x.list = prefetched(e, w.Machine)
+	x.pid, x.parent = number(e, "pid"), number(e, "parent_pid")
 	r.runs = append(r.runs, x)
 }
 
@@ -168,10 +172,12 @@ func (w *World) addStart(r *records, e *event.Event) {
 			program, _, _ = strings.Cut(module, ",")
 		}
 	}
-	s := start{key: Key(program, w.Machine, e.UserSID), user: e.UserSID, set: e.Ticks, ev: e}
+	s := start{key: searched(Key(program, w.Machine, e.UserSID)), user: e.UserSID, set: e.Ticks, ev: e}
 	_, s.kind, _ = strings.Cut(e.Artifact, "/")
-	if !s.set.Valid() {
-		s.set = e.From
+	if e.Fact { // set at or before the last writing of the key, or at the birth of the file
+		if s.set = e.To; !s.set.Valid() {
+			s.set = e.From
+		}
 	}
 	s.place = e.RegistryKey
 	if e.RegistryValue != "" {
@@ -184,6 +190,40 @@ func (w *World) addStart(r *records, e *event.Event) {
 	if s.key != "" {
 		r.starts = append(r.starts, s)
 	}
+}
+
+// searched gives a name without a folder the place where Windows looks first;
+// modules are often named without their ending.
+func searched(key string) string {
+	if key == "" || strings.Contains(key, "/") {
+		return key
+	}
+	if !strings.Contains(key, ".") {
+		key += ".dll"
+	}
+	return "windows/system32/" + key
+}
+
+// prefetched are the keys of the files that a prefetch record lists.
+func prefetched(e *event.Event, m *artifact.Machine) []string {
+	if e.Artifact != "execution/prefetch" {
+		return nil
+	}
+	var out []string
+	for _, f := range e.Fields {
+		if f.Name == "files" {
+			for _, name := range listOf(f) {
+				out = append(out, Key(name, m, ""))
+			}
+		}
+	}
+	return out
+}
+
+// number is a whole number of an event's fields, or 0.
+func number(e *event.Event, name string) int64 {
+	n, _ := strconv.ParseInt(field(e, name), 0, 64)
+	return n
 }
 
 // rareStart tells whether a place is one that few programs use.

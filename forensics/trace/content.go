@@ -189,6 +189,16 @@ func (d *Disk) Members(ctx context.Context, f *File) ([]Member, error) {
 	})
 }
 
+// isVersion tells whether a dotted number is the program's own version.
+func isVersion(f *program.Facts, s string) bool {
+	for _, t := range f.Version {
+		if strings.Contains(t.Value, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // Holds tells whether a program has a name in it, as text of one or of two
 // bytes a character, without regard to the case of ASCII.
 func (d *Disk) Holds(ctx context.Context, f *File, name string) (bool, error) {
@@ -252,6 +262,9 @@ func fromFacts(f *program.Facts) *Program {
 		case "url":
 			p.Hosts = append(p.Hosts, hostOfURL(v))
 		case "host", "address":
+			if isVersion(f, s.Value) {
+				continue
+			}
 			if h, _, ok := strings.Cut(v, ":"); ok && !strings.Contains(v, "::") {
 				v = h
 			}

@@ -33,7 +33,7 @@ type Span struct {
 // ledger sets every witness of a transfer against time. What no source covers
 // is NOT COVERED; an untrusted one counts as such.
 func (a *analysis) ledger() []Line {
-	from, to := a.window()
+	from, to := a.span()
 	var lines []Line
 	for _, t := range transferWitnesses {
 		l := Line{ID: t.ID, Words: t.Words, JA: t.JA, Volume: t.Volume, Exists: true, Verdict: coverage.NotCovered}
@@ -131,62 +131,22 @@ func (a *analysis) windows() string {
 	return p
 }
 
-// unknown says what cannot be known, from the ledger and the coverage facts.
-func (a *analysis) unknown(lines []Line) {
-	if len(a.suspect) == 0 {
-		return
+// span is the time that is asked about: the incident, or, where nothing was
+// suspected, all that the records speak of.
+func (a *analysis) span() (from, to event.Ticks) {
+	if from, to = a.window(); from.Valid() && to.Valid() {
+		return from, to
 	}
-	from, to := a.window()
-	var would []string
-	counted := false
-	for _, l := range lines {
-		if l.Volume && (l.ID == "proxy" || l.ID == "srum") {
-			if l.Verdict == coverage.Covered || l.Verdict == coverage.Partial {
-				counted = true
-			}
-		}
-	}
-	if !counted {
-		would = []string{"a proxy or firewall log"}
-		id := "volume-not-kept"
-		if older(a.w.Machine.Version, "6.2") {
-			id = "no-volume"
-		}
-		c := a.claim(id, CannotKnow, nil, "windows", a.windows(), "would", strings.Join(would, " or "))
-		c.Channel, c.From, c.To = "any", from, to
-		c.Because = "no witness that counts bytes was recording in that time"
-	} else if proxied(lines) {
-		c := a.claim("outside-proxy", CannotKnow, nil, "source", "the proxy")
-		c.Channel, c.From, c.To = "any", from, to
-		c.Because = "only the proxy counted bytes"
-	}
-	for _, f := range a.w.Coverage {
-		if f.History != coverage.Cleared || f.To.Valid() && f.To < from {
+	for _, e := range a.w.Records {
+		if e.Fact || !e.Ticks.Valid() || e.Ticks < a.w.From {
 			continue
 		}
-		log := baseName(f.Source)
-		c := a.claim("cleared-span", CannotKnow, []Entity{{Role: "object", Kind: "log", Name: log, Path: f.Source}}, "log", log, "from", f.From.String(), "to", f.To.String())
-		c.From, c.To, c.Because = f.From, f.To, f.How
-		if id, err := event.ParseID(f.Evidence); err == nil {
-			c.Events = []event.ID{id}
+		if from == 0 || e.Ticks < from {
+			from = e.Ticks
 		}
+		to = max(to, e.Ticks)
 	}
-	bad := 0
-	for _, s := range a.w.Sources {
-		if s.State == coverage.Partly || s.State == coverage.Unreadable {
-			bad++
-		}
-	}
-	if bad > 0 {
-		c := a.claim("unread", CannotKnow, nil, "count", plural(bad, "source", "sources"))
-		c.Because = "see the list of problems"
-	}
-	for _, s := range a.suspect {
-		if s.File == nil || s.File.Deleted && s.Program == nil {
-			c := a.claim("gone-program", CannotKnow, []Entity{s.entity("object")}, "program", s.name(), "why", "its content is no longer on the disk")
-			c.Because = "deleted, and its clusters are gone"
-		}
-	}
+	return from, to
 }
 
 func plural(n int, one, many string) string { return counted(n, one, many) }

@@ -29,9 +29,30 @@ func (a *analysis) left() error {
 	from, to := a.window()
 	byHost := a.hosts()
 	for _, h := range byHost {
-		a.sent(h, from)
+		a.connected(h, from)
 	}
-	a.objects(byHost)
+	a.named(byHost)
+	if len(a.packs) == 0 {
+		for _, h := range byHost {
+			a.sent(h, nil, from, to)
+		}
+	}
+	for _, f := range a.packs {
+		until := to
+		if t, _ := a.deletedAt(f); t.Valid() {
+			until = t
+		}
+		found := false
+		for _, h := range byHost {
+			if c := a.sent(h, f, f.Born(), until); c != nil {
+				found = true
+				a.object(f, h, c)
+			}
+		}
+		if !found {
+			a.unmeasured(f)
+		}
+	}
 	a.removable(from, to)
 	a.reach()
 	return nil
@@ -44,8 +65,6 @@ type contact struct {
 	network []net // recorded outside this machine
 	own     []net // recorded by it
 	bytes   Interval
-	counted bool
-	claim   *Claim
 }
 
 // hosts are the addresses inside suspects that network records show.
@@ -81,13 +100,85 @@ func (a *analysis) hosts() []*contact {
 	return out
 }
 
-// sent adds up what network devices counted, request by request.
-func (a *analysis) sent(h *contact, from event.Ticks) {
+// connected says that a program was in contact with a host that stands inside
+// it: the network's or the machine's own records show the host.
+func (a *analysis) connected(h *contact, from event.Ticks) {
+	var first, last event.Ticks
+	var ids []event.ID
+	for _, n := range append(slices.Clone(h.network), h.own...) {
+		if n.at.Valid() && n.at < from {
+			continue
+		}
+		if first == 0 || n.at < first {
+			first = n.at
+		}
+		last = max(last, n.at)
+		ids = appendID(ids, n.ev.ID)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	object := Entity{Role: "object", Kind: "host", Name: h.host}
+	to := a.node(Node{ID: "host:" + h.host, Kind: "host", Label: h.host, At: first})
+	for _, s := range h.by {
+		c := a.claim("connected", Supported, []Entity{object, s.entity("actor")}, "actor", s.name(), "host", h.host)
+		c.Channel, c.From, c.To, c.Events = "network", first, last, ids
+		a.edge(a.suspectNode(s), to, "connected", Supported, "the host stands inside the program, and in network records", c.ID)
+	}
+}
+
+// mostNamed bounds the hosts of a program that no record shows.
+const mostNamed = 5
+
+// named says which hosts stand inside programs that ran, without any record of
+// a contact: possible, no more.
+func (a *analysis) named(seen []*contact) {
+	for _, s := range a.suspect {
+		if s.Program == nil || strongest(a.runsOf(s.Key)) < Supported {
+			continue
+		}
+		n := 0
+		for _, host := range s.Program.Hosts {
+			if slices.ContainsFunc(seen, func(c *contact) bool { return c.host == host }) || n == mostNamed {
+				continue
+			}
+			n++
+			c := a.claim("connected-maybe", Possible, []Entity{{Role: "object", Kind: "host", Name: host}, s.entity("actor")}, "actor", s.name(), "host", host)
+			c.Channel, c.Events = "network", idsOfRuns(a.runsOf(s.Key))
+			for _, r := range a.runsOf(s.Key) {
+				if r.at.Valid() && (c.From == 0 || r.at < c.From) {
+					c.From = r.at
+				}
+			}
+		}
+	}
+}
+
+func idsOfRuns(runs []run) []event.ID {
+	var out []event.ID
+	for _, r := range runs {
+		if r.grade >= Supported {
+			out = appendID(out, r.ev.ID)
+		}
+	}
+	return out
+}
+
+// overheadPercent is how much of the bytes that a device counts may be TLS, its
+// handshakes and the heads of requests; what was carried is between the count
+// less this and the count.
+const overheadPercent = 5
+
+// sent adds up what network devices counted from one time to another, request
+// by request. f is the archive that existed then, or nil.
+func (a *analysis) sent(h *contact, f *File, from, to event.Ticks) *Claim {
 	requests := 0
 	var first, last event.Ticks
 	var ids []event.ID
+	var total Interval
 	for _, n := range h.network {
-		if n.at.Valid() && n.at < from {
+		b := n.ev.BytesSent
+		if !n.at.Valid() || n.at < from || n.at > to || b == nil {
 			continue
 		}
 		requests++
@@ -96,42 +187,26 @@ func (a *analysis) sent(h *contact, from event.Ticks) {
 		}
 		last = max(last, n.at)
 		ids = appendID(ids, n.ev.ID)
-		switch b := n.ev.BytesSent; {
-		case b == nil:
-			h.bytes = h.bytes.Add(anything())
-		default:
-			h.bytes = h.bytes.Add(sentInterval(n.ev))
-			h.counted = true
-		}
+		total = total.Add(Interval{*b - *b/100*overheadPercent, *b})
 	}
+	if requests == 0 {
+		return nil
+	}
+	h.bytes = total
 	object := Entity{Role: "object", Kind: "host", Name: h.host}
-	for _, s := range h.by {
-		g := Supported // the host stands inside the program, and in records of the network
-		c := a.claim("connected", g, []Entity{object, s.entity("actor")}, "actor", s.name(), "host", h.host)
-		c.Events = append(slices.Clone(ids), idsOf(h.own)...)
-		c.From, c.To = first, last
-		to := a.node(Node{ID: "host:" + h.host, Kind: "host", Label: h.host, At: first})
-		a.edge(a.suspectNode(s), to, "connected", g, "the host stands inside the program", c.ID)
+	entities := []Entity{object}
+	if f != nil {
+		entities = append(entities, withRole(f.entity("about"), "archive"))
 	}
-	if requests == 0 || !h.counted {
-		return
-	}
-	c := a.claim("sent-bytes", Supported, []Entity{object}, "least", Bytes(h.bytes.Lo), "most", bytesOrUnknown(h.bytes.Hi), "host", h.host, "count", counted(requests, "request", "requests"))
-	c.Channel = "proxy"
-	c.From, c.To, c.Events = first, last, ids
-	a.bounds(c, h.bytes)
-	h.claim = c
+	c := a.claim("sent-bytes", Supported, entities, "least", Bytes(total.Lo), "most", bytesOrUnknown(total.Hi), "host", h.host, "count", counted(requests, "request", "requests"))
+	c.Channel, c.From, c.To, c.Events = "network", first, last, ids
+	a.bounds(c, total)
 	for _, s := range h.by {
 		w := a.claim("sent-by", Possible, []Entity{object, s.entity("actor")}, "actor", s.name())
-		w.Channel, w.From, w.To, w.Events = "proxy", first, last, ids
-		a.bounds(w, h.bytes)
+		w.Channel, w.From, w.To, w.Events = "network", first, last, ids
+		a.bounds(w, total)
 	}
-}
-
-// sentInterval is what one line of a network device says: the bytes that it
-// counted, less what the record's own note allows as overhead.
-func sentInterval(e *event.Event) Interval {
-	return Exactly(*e.BytesSent)
+	return c
 }
 
 func (a *analysis) bounds(c *Claim, b Interval) {
@@ -143,45 +218,43 @@ func (a *analysis) bounds(c *Claim, b Interval) {
 	}
 }
 
-// objects compares each archive with what the channels carried after its
-// birth.
-func (a *analysis) objects(hosts []*contact) {
-	for _, f := range a.packs {
-		size := f.Size
-		said := false
-		for _, h := range hosts {
-			if h.claim == nil || h.claim.To < f.Born() {
-				continue
-			}
-			said = true
-			to := a.node(Node{ID: "host:" + h.host, Kind: "host", Label: h.host})
-			need := Room(size, 100, 40) // an archive does not compress again; base64 and TLS add to it
-			if h.bytes.Hi < need.Lo {
-				c := a.claim("too-few", Possible, []Entity{withRole(f.entity("object"), "archive")}, "file", f.Base(), "size", Bytes(size))
-				c.Channel, c.From, c.To, c.Events = "proxy", h.claim.From, h.claim.To, h.claim.Events
-				a.bounds(c, Interval{0, h.bytes.Hi})
-				continue
-			}
-			c := a.claim("left", Possible, []Entity{withRole(f.entity("object"), "archive"), {Role: "place", Kind: "host", Name: h.host}},
-				"file", f.Base(), "size", Bytes(size), "least", "0", "most", Bytes(min(h.bytes.Hi, size)))
-			c.Channel, c.From, c.To, c.Events = "proxy", h.claim.From, h.claim.To, h.claim.Events
-			a.bounds(c, Interval{0, min(h.bytes.Hi, size)})
-			a.edge("file:"+f.Key, to, "sent", Possible, "its size fits the bytes that were counted", c.ID)
-		}
-		if said {
-			continue
-		}
-		c := a.claim("left", Possible, []Entity{withRole(f.entity("object"), "archive")},
-			"file", f.Base(), "size", Bytes(size), "least", "0", "most", "not known by this machine")
-		c.Channel, c.From = "any", f.Born()
-		c.Events = a.birthOf(f)
-		if t, e := a.deletedAt(f); e != nil {
-			c.To = t
-			c.Events = appendID(c.Events, e.ID)
-		}
-		a.bounds(c, anything())
-		c.BytesMin = nil // nothing counted: no interval is claimed
+// object compares an archive with what a channel carried while it was there.
+func (a *analysis) object(f *File, h *contact, sent *Claim) {
+	size := f.Size
+	to := a.node(Node{ID: "host:" + h.host, Kind: "host", Label: h.host})
+	entities := []Entity{withRole(f.entity("object"), "archive"), {Role: "place", Kind: "host", Name: h.host}}
+	need := Room(size, 100, 40) // an archive does not compress again; base64 and TLS add to it
+	if h.bytes.Hi < need.Lo {
+		c := a.claim("too-few", Possible, entities, "file", f.Base(), "size", Bytes(size))
+		c.Channel, c.From, c.To, c.Events = "network", sent.From, sent.To, sent.Events
+		a.bounds(c, Interval{0, h.bytes.Hi})
+		return
 	}
+	g, how := Possible, "more bytes were counted than it needs"
+	if h.bytes.Lo <= need.Hi {
+		g, how = Supported, "its size fits the bytes that were counted while it was there"
+	}
+	c := a.claim("left", g, entities, "file", f.Base(), "size", Bytes(size), "least", Bytes(min(h.bytes.Lo, size)), "most", Bytes(min(h.bytes.Hi, size)))
+	lo := min(h.bytes.Lo, size)
+	if g == Possible {
+		lo = 0
+	}
+	c.Channel, c.From, c.To, c.Events = "network", sent.From, sent.To, append(slices.Clone(sent.Events), a.birthOf(f)...)
+	a.bounds(c, Interval{lo, min(h.bytes.Hi, size)})
+	a.edge("file:"+f.Key, to, "sent", g, how, c.ID)
+}
+
+// unmeasured is an archive that was there while no witness counted bytes.
+func (a *analysis) unmeasured(f *File) {
+	c := a.claim("left", Possible, []Entity{withRole(f.entity("object"), "archive")},
+		"file", f.Base(), "size", Bytes(f.Size), "least", "0", "most", "not known by this machine")
+	c.Channel, c.From = "any", f.Born()
+	c.Events = a.birthOf(f)
+	if t, e := a.deletedAt(f); e != nil {
+		c.To = t
+		c.Events = appendID(c.Events, e.ID)
+	}
+	a.bounds(c, anything())
 }
 
 // removable are devices that were attached in the window.
@@ -233,14 +306,6 @@ func (a *analysis) reach() {
 	}
 }
 
-func idsOf(n []net) []event.ID {
-	var out []event.ID
-	for _, x := range n {
-		out = appendID(out, x.ev.ID)
-	}
-	return out
-}
-
 // Bytes writes a number of bytes for people, in units of 1000.
 func Bytes(n int64) string {
 	switch {
@@ -277,7 +342,7 @@ func channels(claims []*Claim) []Channel {
 		if c.BytesMax != nil {
 			b.Hi = *c.BytesMax
 		}
-		out = append(out, Channel{Name: c.Sentence, From: c.From, To: c.To, Bytes: b, Known: c.BytesMin != nil, Grade: c.Grade, Claims: []string{c.ID}})
+		out = append(out, Channel{Name: c.Sentence, From: c.From, To: c.To, Bytes: b, Known: c.BytesMax != nil, Grade: c.Grade, Claims: []string{c.ID}})
 	}
 	slices.SortStableFunc(out, func(x, y Channel) int { return cmp.Or(cmp.Compare(y.Grade, x.Grade), cmp.Compare(x.From, y.From)) })
 	return out

@@ -41,6 +41,9 @@ func Load(ctx context.Context, st *store.Store, m *artifact.Machine, exhibits []
 		func() error {
 			return w.take(st.Events(ctx, store.Query{Exhibits: ids, Artifacts: []string{"filesystem/zoneidentifier"}}), false)
 		},
+		func() error { // changes of the audit policy
+			return w.take(st.Events(ctx, store.Query{Exhibits: ids, Artifacts: []string{"eventlog/*"}, Actions: []event.Action{event.Configured}}), false)
+		},
 	} {
 		if err := rows(); err != nil {
 			return nil, fmt.Errorf("read the timeline: %w", err)
@@ -53,6 +56,11 @@ func Load(ctx context.Context, st *store.Store, m *artifact.Machine, exhibits []
 				program, _ := Command(p)
 				named[Key(program, m, e.UserSID)] = true
 				named[Key(p, m, e.UserSID)] = true
+			}
+		}
+		for _, k := range prefetched(e, m) {
+			if userPlace(k) {
+				named[k] = true
 			}
 		}
 	}
@@ -126,9 +134,7 @@ func (w *World) takeFiles(ctx context.Context, st *store.Store, ids []string, na
 func (w *World) takeEntries(ctx context.Context, st *store.Store, ids []string) error {
 	want := make(map[ref]bool, len(w.Files)) // whether all rows are wanted
 	for _, f := range w.Files {
-		for _, r := range []ref{f.ref(), f.lived()} {
-			want[r] = want[r] || !isDocument(f.Key)
-		}
+		want[f.ref()] = want[f.ref()] || !isDocument(f.Key) || userPlace(f.Key) && strings.Contains(f.Key, "/temp/")
 	}
 	columns := []string{"artifact", "action", "meaning", "macb", "path", "entry", "sequence", "message", "fields"}
 	for _, artifacts := range [][]string{{"filesystem/mft"}, {"filesystem/usn"}} {

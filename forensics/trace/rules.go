@@ -51,6 +51,7 @@ var Reasons = []Reason{
 	{"autostart-user-place", Medium, true, "not signed, in a folder that users can write, and started automatically", "署名がなく、利用者が書き込める場所から自動起動します", "harm: many honest programs do so"},
 	{"rare-autostart", Medium, false, "started through a place that few programs use", "あまり使われない方法で自動起動します", "harm"},
 	{"forged-times", Medium, false, "two tests of different kind speak against its times", "時刻改変の疑いがあります(異なる二つの検査)", "who changed them, and that it was meant to hide"},
+	{"placed-by-suspect", Medium, false, "a suspect placed it", "疑わしいプログラムが置いたものです", "that it acted"},
 	{"packed-code", Medium, true, "its code is compressed or encrypted, and it is not signed", "コードが圧縮または暗号化されており、署名がありません", "harm: installers look so"},
 	{"ran-and-gone", Medium, false, "it ran, and was deleted within minutes", "実行され、数分以内に削除されました", "who deleted it"},
 	{"broken-signature", Medium, true, "its signature does not fit its content", "署名が内容と一致しません", "that it was changed on purpose"},

@@ -115,7 +115,39 @@ func (a *analysis) saySomeRuns(key string, object Entity, name string) {
 		for _, r := range runs[i:j] {
 			c.Events = appendID(c.Events, r.ev.ID)
 		}
+		a.startedBy(runs[i:j], object, name)
 		i = j
+	}
+}
+
+// startedBy says which program started this one, where a record of the start
+// names the parent's process number and that process is known. A parent can be
+// forged, so this is never proven.
+func (a *analysis) startedBy(runs []run, object Entity, name string) {
+	for _, r := range runs {
+		if r.parent == 0 {
+			continue
+		}
+		var parent *run
+		for i := range a.r.runs {
+			p := &a.r.runs[i]
+			if p.pid == r.parent && p.ev.Exhibit == r.ev.Exhibit && p.at <= r.at && (parent == nil || p.at > parent.at) {
+				parent = p
+			}
+		}
+		if parent == nil {
+			continue
+		}
+		actor := Entity{Role: "actor", Kind: "program", Name: baseOf(parent.key), Path: parent.key}
+		if f := a.w.at(parent.key, parent.at); f != nil {
+			actor = withRole(f.entity("actor"), "program")
+		}
+		c := a.claim("started-by", Supported, []Entity{object, actor}, "actor", actor.Name, "program", name, "at", r.at.String())
+		c.From, c.To, c.Events = r.at, r.at, []event.ID{r.ev.ID, parent.ev.ID}
+		if s := a.isSuspect[parent.key]; s != nil {
+			a.edge(a.suspectNode(s), "file:"+r.key, "started", Supported, "the start's record names the parent's process", c.ID)
+		}
+		return
 	}
 }
 
@@ -146,6 +178,7 @@ func (a *analysis) carryBirth(c *Claim, f *File) {
 
 // signs are forged times and detections.
 func (a *analysis) signs(s *Suspect) {
+	a.timesChanged(s)
 	for _, g := range s.Reasons {
 		switch g.ID {
 		case "forged-times":
@@ -164,14 +197,42 @@ func (a *analysis) signs(s *Suspect) {
 	}
 }
 
+// timesChanged says that the journal has a change of times or attributes alone,
+// after the file was born and closed: the trace of SetFileTime and the like.
+func (a *analysis) timesChanged(s *Suspect) {
+	if s.File == nil || !slices.ContainsFunc(s.Reasons, func(g Given) bool { return g.ID == "forged-times" }) {
+		return
+	}
+	for _, e := range a.changesOf(s.File) {
+		if !only(field(e, "reason"), "BASIC_INFO_CHANGE", "CLOSE") {
+			continue
+		}
+		c := a.claim("times-changed", Proven, []Entity{s.entity("object")}, "file", s.name())
+		c.From, c.To, c.Events = e.Ticks, e.Ticks, []event.ID{e.ID}
+		for _, by := range a.suspect {
+			for _, r := range a.runsOf(by.Key) {
+				if by != s && r.grade >= Supported && e.Ticks >= r.at && e.Ticks.Sub(r.at) <= nearRun {
+					w := a.claim("times-changed-by", Possible, []Entity{s.entity("object"), by.entity("actor")}, "actor", by.name(), "file", s.name())
+					w.From, w.To, w.Events = e.Ticks, e.Ticks, []event.ID{e.ID, r.ev.ID}
+					return
+				}
+			}
+		}
+		return
+	}
+}
+
 // wrote finds what a suspect put on the disk: programs, scripts and archives
 // born in its run.
 func (a *analysis) wrote(s *Suspect) {
 	for _, f := range a.w.Files {
-		if f.Dir || f.Key == s.Key || !(isProgram(f.Key) || isArchive(f.Key)) || !userPlace(f.Key) || mailPlace(f.Key) {
+		if f.Dir || f.Key == s.Key || !userPlace(f.Key) || mailPlace(f.Key) {
 			continue
 		}
 		g, how, carried := a.wroteGrade(s, f)
+		if g == Possible && !(isProgram(f.Key) || isArchive(f.Key)) {
+			continue // a document born in some run is nothing
+		}
 		if g == CannotKnow {
 			continue
 		}
@@ -356,7 +417,7 @@ func (a *analysis) whoSet(st start, key string) (*Suspect, Grade, *event.Event) 
 }
 
 // gone says that a file was deleted, and by whom as far as records go.
-func (a *analysis) gone(f *File, s *Suspect) {
+func (a *analysis) gone(f *File, s *Suspect, tied ...event.ID) {
 	if !f.Deleted {
 		return
 	}
@@ -376,7 +437,7 @@ func (a *analysis) gone(f *File, s *Suspect) {
 		return
 	}
 	for _, r := range a.runsOf(s.Key) {
-		if r.grade >= Supported && r.at.Valid() && t >= r.at && t.Sub(r.at) <= nearRun {
+		if r.grade >= Supported && r.at.Valid() && t >= r.at && (t.Sub(r.at) <= nearRun || len(tied) > 0) {
 			w := a.claim("deleted-by", Possible, []Entity{f.entity("object"), s.entity("actor")}, "actor", s.name(), "file", f.Base())
 			w.From, w.To, w.Events = t, t, append(slices.Clone(c.Events), r.ev.ID)
 			return
@@ -422,7 +483,37 @@ func (a *analysis) cleared() {
 			w := a.claim("cleared-by", lowered(e, Proven), []Entity{object, {Role: "actor", Kind: "account", Name: e.User, Value: e.UserSID}}, "account", e.User, "log", log)
 			w.From, w.To, w.Events = e.Ticks, e.Ticks, c.Events
 		}
+		a.clearedByProgram(e, object, log)
 	}
+}
+
+// clearedByProgram names the suspect that had run under the account which
+// cleared a log: time and account together make it possible, no more.
+func (a *analysis) clearedByProgram(e *event.Event, object Entity, log string) {
+	for _, s := range slices.Backward(a.suspect) {
+		last, account := event.Ticks(0), false
+		var by event.ID
+		for _, r := range a.runsOf(s.Key) {
+			if r.grade >= Supported && r.at.Valid() {
+				account = account || r.user != "" && r.user == e.UserSID || a.ownerOf(s.Key) == e.UserSID && e.UserSID != ""
+				if r.at <= e.Ticks && r.at > last {
+					last, by = r.at, r.ev.ID
+				}
+			}
+		}
+		if !account || last == 0 || len(a.startsOf(s.Key)) == 0 && e.Ticks.Sub(last) > nearRun {
+			continue
+		}
+		c := a.claim("cleared-program", Possible, []Entity{object, s.entity("actor")}, "actor", s.name(), "log", log)
+		c.From, c.To, c.Events = e.Ticks, e.Ticks, []event.ID{e.ID, by}
+		return
+	}
+}
+
+// ownerOf is the account whose profile holds a key.
+func (a *analysis) ownerOf(key string) string {
+	sid, _, _ := a.w.Machine.UserOf(key)
+	return sid
 }
 
 func sortedKeys[V any](m map[string]V) []string {

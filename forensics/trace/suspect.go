@@ -61,6 +61,7 @@ func (a *analysis) suspects() error {
 		sorted = append(sorted, k)
 	}
 	slices.Sort(sorted)
+	judged := map[string]*Suspect{}
 	for _, k := range sorted {
 		if err := a.ctx.Err(); err != nil {
 			return err
@@ -69,14 +70,52 @@ func (a *analysis) suspects() error {
 		if err != nil {
 			return err
 		}
-		if len(s.Reasons) == 0 {
-			continue
+		judged[k] = s
+		if s.Is {
+			a.isSuspect[k] = s
 		}
+	}
+	if err := a.placedBySuspects(judged); err != nil {
+		return err
+	}
+	for _, k := range sorted {
+		s := judged[k]
 		if s.Is {
 			a.suspect = append(a.suspect, s)
-			a.isSuspect[k] = s
 		} else if slices.ContainsFunc(s.Reasons, func(g Given) bool { return g.Strength > Weak }) {
 			a.considered = append(a.considered, s)
+		}
+	}
+	return nil
+}
+
+// placedBySuspects judges again what a suspect put on the disk, until nothing
+// new comes of it.
+func (a *analysis) placedBySuspects(judged map[string]*Suspect) error {
+	for again := true; again; {
+		again = false
+		for _, k := range sortedKeys(a.isSuspect) {
+			s := a.isSuspect[k]
+			for _, f := range a.w.Files {
+				t := judged[f.Key]
+				if t == nil || t.Is || t.File != f || a.placed[f.Key] != nil || f.Key == k {
+					continue
+				}
+				g, _, carried := a.wroteGrade(s, f)
+				if g < Supported {
+					continue
+				}
+				a.placed[f.Key] = &Given{Reason: reason("placed-by-suspect"), Detail: s.name(), Family: a.w.family(a.runsOf(k)[0].ev), Events: carried}
+				fresh, err := a.judge(f.Key)
+				if err != nil {
+					return err
+				}
+				judged[f.Key] = fresh
+				if fresh.Is {
+					a.isSuspect[f.Key] = fresh
+					again = true
+				}
+			}
 		}
 	}
 	return nil
@@ -154,6 +193,9 @@ func (a *analysis) judge(key string) (*Suspect, error) {
 	}
 	if tests := a.forged(s.File, s.Program); len(tests) >= 2 {
 		give("forged-times", strings.Join(tests, "; "), artifact.FamilyNTFS, own...)
+	}
+	if g := a.placed[key]; g != nil {
+		s.Reasons = append(s.Reasons, *g)
 	}
 	if s.Program != nil && s.Program.Packed && sig == SurelyUnsigned {
 		give("packed-code", "", artifact.FamilyContent)
@@ -390,9 +432,10 @@ type analysis struct {
 	folder     map[string][]*File
 	nodes      map[string]*Node
 	edges      []*Edge
-	linked     map[*File][]link // archives that are tied to suspects
-	followed   map[string]bool  // files whose story is told already
-	packs      []*File          // archives that are tied to suspects, in order
+	linked     map[*File][]link  // archives that are tied to suspects
+	placed     map[string]*Given // files that suspects placed
+	followed   map[string]bool   // files whose story is told already
+	packs      []*File           // archives that are tied to suspects, in order
 	att        []attachment
 	sizes      map[int64][]*File
 	byID       map[event.ID]*event.Event
@@ -425,7 +468,7 @@ func (a *analysis) entryEvents(f *File) []*event.Event {
 }
 
 // changesOf are the journal's rows of a file.
-func (a *analysis) changesOf(f *File) []*event.Event { return a.r.changes[f.lived()] }
+func (a *analysis) changesOf(f *File) []*event.Event { return a.r.changes[f.ref()] }
 
 func (a *analysis) inFolder(dir string) []*File {
 	if a.folder == nil {

@@ -28,7 +28,7 @@ type Result struct {
 	Edges      []*Edge
 	Channels   []Channel
 	Ledger     []Line
-	From, To   event.Ticks // the incident
+	From, To   event.Ticks // the incident, or all that the records speak of
 	Missing    int         // witnesses of a transfer that do not exist or kept nothing here
 }
 
@@ -37,7 +37,7 @@ type Result struct {
 func Trace(ctx context.Context, w *World) (*Result, error) {
 	w.Prepare()
 	a := &analysis{ctx: ctx, w: w, r: w.collect(), isSuspect: map[string]*Suspect{}, nodes: map[string]*Node{},
-		linked: map[*File][]link{}, followed: map[string]bool{}}
+		linked: map[*File][]link{}, followed: map[string]bool{}, placed: map[string]*Given{}}
 	if err := a.suspects(); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func Trace(ctx context.Context, w *World) (*Result, error) {
 	}
 	r := &Result{Claims: distinct(a.claims), Suspects: a.suspect, Considered: a.considered, Ledger: lines, Edges: a.edges}
 	r.Channels = channels(r.Claims)
-	r.From, r.To = a.window()
+	r.From, r.To = a.span()
 	for _, k := range sortedKeys(a.nodes) {
 		r.Nodes = append(r.Nodes, a.nodes[k])
 	}

@@ -35,7 +35,7 @@ func graded(r *Result) map[string]Grade {
 func key(c *Claim) string {
 	var names []string
 	for _, e := range c.Entities {
-		if e.Kind != "document" {
+		if e.Kind != "document" && e.Role != "about" {
 			names = append(names, e.Role+"="+firstNonEmpty(e.Path, e.Name))
 		}
 	}
@@ -127,8 +127,14 @@ func TestNothingInnocentIsBlamed(t *testing.T) {
 func TestOnlyTheInnocent(t *testing.T) {
 	m := newMaker("6.1", "Windows 7 Professional")
 	m.innocent()
-	if r := trace(t, m); len(r.Suspects) != 0 || len(r.Claims) != 0 {
-		t.Errorf("%d suspects, %d claims: %v", len(r.Suspects), len(r.Claims), r.Claims[0].Sentence)
+	r := trace(t, m)
+	for _, c := range r.Claims {
+		if c.Answer != Unknown {
+			t.Errorf("%s: %s", c.Grade, c.Sentence)
+		}
+	}
+	if len(r.Suspects) != 0 || len(r.Claims) == 0 {
+		t.Errorf("%d suspects, %d claims", len(r.Suspects), len(r.Claims))
 	}
 }
 
@@ -145,14 +151,14 @@ func TestProxyGivesAnInterval(t *testing.T) {
 			volume = c
 		}
 	}
-	if sent == nil || sent.BytesMin == nil || *sent.BytesMin != 4100 || *sent.BytesMax != 4100 || sent.Grade != Supported {
+	if sent == nil || sent.BytesMin == nil || *sent.BytesMin != 41*95 || *sent.BytesMax != 4100 || sent.Grade != Supported {
 		t.Fatalf("sent: %+v", sent)
 	}
 	if volume != nil {
 		t.Errorf("with a proxy's log: %s", volume.Sentence)
 	}
 	got := graded(r)
-	if got["connected object="+c2+" actor="+msupd] != Supported || got["left object="+rarPath+" place="+c2] != Possible {
+	if got["connected object="+c2+" actor="+msupd] != Supported || got["left object="+rarPath+" place="+c2] != Supported {
 		t.Errorf("%v", got)
 	}
 }
@@ -172,7 +178,7 @@ func TestTooFewBytes(t *testing.T) {
 
 func TestWithoutProxyNoInterval(t *testing.T) {
 	for _, c := range trace(t, story("6.1", "Windows 7 Professional")).Claims {
-		if c.BytesMin != nil || c.BytesMax != nil {
+		if c.BytesMax != nil || c.BytesMin != nil && *c.BytesMin != 0 {
 			t.Errorf("an interval without a witness: %s", c.Sentence)
 		}
 	}
@@ -220,9 +226,9 @@ func TestRemoval(t *testing.T) {
 	}
 	n := len(build().w.Records)
 	r := rand.New(rand.NewPCG(7, 7))
+	ids := build().w.Records
 	for range 200 {
-		i := r.IntN(n)
-		id := build().w.Records[i].ID
+		id := ids[r.IntN(n)].ID
 		check("a record by seed", func(e *event.Event) bool { return e.ID != id })
 	}
 	for _, source := range []string{"execution/prefetch", "execution/userassist", "filesystem/usn", "mail/msg", "network/proxy", "persistence/task", "eventlog/evtx"} {

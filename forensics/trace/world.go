@@ -80,16 +80,6 @@ type Times struct{ Born, Modified, Changed, Accessed event.Ticks }
 
 func (f *File) ref() ref { return ref{f.Exhibit, f.Volume, f.Entry, f.Sequence} }
 
-// lived is the reference that the file had while it was there: freeing an entry
-// raises its sequence number by one, and the journal wrote before that.
-func (f *File) lived() ref {
-	r := f.ref()
-	if f.Deleted {
-		r.sequence--
-	}
-	return r
-}
-
 // Born is the best time of birth: $FILE_NAME, which the file system sets,
 // before $STANDARD_INFORMATION, which anyone can.
 func (f *File) Born() event.Ticks {

@@ -125,7 +125,6 @@ func (m *maker) change(f *File, t event.Ticks, a event.Action, reason string) {
 func (m *maker) gone(f *File, t event.Ticks) {
 	m.change(f, t, event.Deleted, "FILE_DELETE|CLOSE")
 	f.Deleted = true
-	f.Sequence++
 }
 
 func (m *maker) ran(path string, t event.Ticks, files ...string) {
