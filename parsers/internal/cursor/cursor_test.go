@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"errors"
+	"math"
 	"testing"
 )
 
@@ -40,7 +41,7 @@ func TestStaysAtTheFirstError(t *testing.T) {
 }
 
 func TestRefusesNegativeAndFarPlaces(t *testing.T) {
-	for _, n := range []int{-1, 4, 1 << 40} {
+	for _, n := range []int{-1, 4, math.MaxInt} {
 		c := New([]byte{1, 2, 3})
 		if b := c.Take(n, "x"); b != nil || c.Err() == nil {
 			t.Errorf("Take(%d) = %v, %v", n, b, c.Err())
