@@ -107,7 +107,7 @@ func (d *description) read() (b []byte, sums []string) {
 		Sum([]byte) []byte
 	}{md5.New(), sha1.New(), sha256.New()}
 	buf := make([]byte, block)
-	b = make([]byte, requestHead, requestHead+min(d.size, d.o.Limit, 1<<20))
+	b = make([]byte, requestHead, requestHead+min(max(d.size, 0), d.o.Limit)) // bounded by the limit, whatever size is claimed
 	for off := int64(0); off < d.size; off += block {
 		if d.ctx.Err() != nil {
 			d.bad = true
