@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -131,6 +132,9 @@ type Hive struct {
 	logs []logPlace
 	lost []regf.Recovered
 	seen bool
+	// unwalked are the cells behind which no other could be found while
+	// looking for lost records.
+	unwalked []error
 }
 
 // logPlace is a transaction log: where it is, and its path.
@@ -184,17 +188,89 @@ func (h *Hive) missing() int64 {
 	return n
 }
 
-// Lost are the deleted keys and values of the hive, looked for once.
+// Places of what a replay took away or changed, beside those of package regf.
+const (
+	BeforeLogs = "hive before its logs"
+	ChangedBy  = "hive before its logs, which change it"
+)
+
+// Lost are the deleted keys and values of the hive, looked for once: in its
+// free cells, and in the hive as it was before its logs were applied.
 func (h *Hive) Lost() []regf.Recovered {
 	if !h.seen {
 		h.seen = true
 		for r, err := range h.Recovered() {
-			if err == nil {
-				h.lost = append(h.lost, r)
+			if err != nil {
+				h.unwalked = append(h.unwalked, err)
+				continue
+			}
+			h.lost = append(h.lost, r)
+		}
+		h.lost = append(h.lost, h.replaced()...)
+	}
+	return h.lost
+}
+
+// Unwalked are the errors that looking for lost records met.
+func (h *Hive) Unwalked() []error { h.Lost(); return h.unwalked }
+
+// replaced are the keys and values that the logs took away, and the values
+// that they changed. What also lies in a free cell is not given twice.
+func (h *Hive) replaced() []regf.Recovered {
+	before := h.Replay.Before
+	if before == nil || before == h.Hive {
+		return nil
+	}
+	known := map[int64]bool{}
+	for i := range h.lost {
+		known[h.lost[i].Offset()] = true
+	}
+	after := map[string]*regf.Key{}
+	for k, err := range h.Keys() {
+		if err == nil {
+			after[strings.ToLower(k.Path())] = k
+		}
+	}
+	var out []regf.Recovered
+	for k, err := range before.Keys() {
+		if err != nil {
+			continue
+		}
+		now := after[strings.ToLower(k.Path())]
+		if now == nil && !known[k.Offset] {
+			out = append(out, regf.Recovered{Key: k, Where: BeforeLogs, Path: k.Path(), Complete: true})
+		}
+		if now != nil && now.LastWritten == k.LastWritten {
+			continue
+		}
+		for v, err := range k.Values() {
+			if err != nil {
+				continue
+			}
+			where := BeforeLogs
+			if now != nil {
+				if same, err := now.Value(v.Name); err == nil {
+					where = ChangedBy
+					x, _ := v.Data()
+					if y, _ := same.Data(); v.Type == same.Type && bytes.Equal(x, y) {
+						continue
+					}
+				}
+			}
+			if !known[v.Offset] || where == ChangedBy {
+				out = append(out, regf.Recovered{Key: k, Value: &v, Where: where, Path: k.Path(), Complete: true})
 			}
 		}
 	}
-	return h.lost
+	return out
+}
+
+// AtLost is the place of a lost record.
+func (h *Hive) AtLost(in *Input, r *regf.Recovered) locator.Locator {
+	if r.Where == BeforeLogs || r.Where == ChangedBy {
+		return in.At.At(r.Offset()).In(r.Path) // in the hive as it lies, whatever the logs put there
+	}
+	return h.At(in, r.Offset(), r.Path)
 }
 
 // Owner is the account whose hive this is; the hive .DEFAULT is the system's.
@@ -407,8 +483,8 @@ func onlyUser(descriptor []byte) string {
 	if len(descriptor) < 20 {
 		return ""
 	}
-	at := int(le(descriptor[16:], 4)) // the DACL
-	if at <= 0 || at+8 > len(descriptor) {
+	at := int64(le(descriptor[16:], 4)) // the DACL
+	if at <= 0 || at+8 > int64(len(descriptor)) {
 		return ""
 	}
 	acl := descriptor[at:]

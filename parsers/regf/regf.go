@@ -154,7 +154,7 @@ func (h *Hive) Bins() iter.Seq2[Bin, error] {
 	return func(yield func(Bin, error) bool) {
 		lost := false
 		for off := 0; off+binHeader <= len(h.bins); {
-			beyond := off >= int(h.BinsSize)
+			beyond := int64(off) >= int64(h.BinsSize)
 			size, ok := h.binAt(off)
 			switch {
 			case ok:

@@ -260,12 +260,12 @@ func dirtyBins(out []byte, pages []Page) error {
 		return err
 	}
 	h := newHive(base, out)
-	for off, i := 0, 0; off+binHeader <= int(base.BinsSize) && off+binHeader <= len(h.bins) && i < len(pages); {
+	for off, i := 0, 0; int64(off)+binHeader <= int64(base.BinsSize) && off+binHeader <= len(h.bins) && i < len(pages); {
 		size, ok := h.binAt(off)
 		if !ok {
 			size = binAlign
 		}
-		for ; i < len(pages) && int(pages[i].Bins) < off+size; i++ {
+		for ; i < len(pages) && int64(pages[i].Bins) < int64(off)+int64(size); i++ {
 			if !ok {
 				return cursor.Errorf(int64(off)+BaseSize, "a page of the log belongs to a hive bin that makes no sense")
 			}

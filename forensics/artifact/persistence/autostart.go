@@ -323,7 +323,7 @@ func removed(in *artifact.Input, h *artifact.Hive, emit func(*event.Event) error
 		e := &event.Event{
 			Fact: true, To: event.Ticks(r.Key.LastWritten), Meaning: "start place named this program", Action: event.PersistenceRemoved,
 			RegistryKey: h.Root + `\` + r.Path, RegistryValue: r.Value.Name, UserSID: h.Owner(), User: h.User,
-			At: h.At(in, r.Offset(), r.Path), Length: 24 + int64(len(r.Value.Name)), Recovered: event.InDeleted,
+			At: h.AtLost(in, &r), Length: 24 + int64(len(r.Value.Name)), Recovered: event.InDeleted,
 			Fields: []event.Field{event.Str("place", p.id)},
 		}
 		if r.Where == regf.InSlack {

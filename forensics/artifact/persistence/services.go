@@ -171,7 +171,7 @@ func lostServices(in *artifact.Input, h *artifact.Hive, emit func(*event.Event) 
 		in.Counts.Recovered++
 		e := &event.Event{
 			Ticks: event.Ticks(r.Key.LastWritten), Meaning: "service key last written", Action: event.PersistenceRemoved,
-			RegistryKey: h.Root + `\` + r.Path, At: h.At(in, r.Offset(), r.Path), Length: 80 + int64(len(r.Key.Name)), Record: r.Key.Name, Recovered: event.InDeleted,
+			RegistryKey: h.Root + `\` + r.Path, At: h.AtLost(in, &r), Length: 80 + int64(len(r.Key.Name)), Record: r.Key.Name, Recovered: event.InDeleted,
 			Fields: []event.Field{event.Str("service", r.Key.Name), event.Str("control_set", set), event.Bool("current_set", current), event.Str("where", r.Where), event.Bool("path_proven", true)},
 		}
 		for _, v := range h.Lost() {

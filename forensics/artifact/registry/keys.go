@@ -166,11 +166,10 @@ func keyEvent(in *artifact.Input, h *artifact.Hive, k *regf.Key) *event.Event {
 // readRecovered gives deleted keys as events of their last write, and deleted
 // values as facts: they stood before their key was written last.
 func readRecovered(ctx context.Context, in *artifact.Input, h *artifact.Hive, emit func(*event.Event) error) error {
-	for r, err := range h.Recovered() {
-		if err != nil {
-			in.Problem(problem.Malformed, problem.Doubt, err)
-			continue
-		}
+	for _, err := range h.Unwalked() {
+		in.Problem(problem.Malformed, problem.Doubt, err)
+	}
+	for _, r := range h.Lost() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -178,7 +177,7 @@ func readRecovered(ctx context.Context, in *artifact.Input, h *artifact.Hive, em
 		in.Counts.Recovered++
 		e := &event.Event{
 			Action: event.Configured, RegistryKey: h.Root + `\` + r.Path, UserSID: h.Owner(), User: h.User,
-			At: h.At(in, r.Offset(), r.Path), Recovered: event.InDeleted,
+			At: h.AtLost(in, &r), Recovered: event.InDeleted,
 		}
 		if !r.Complete {
 			e.RegistryKey = h.Root + `\…\` + r.Path
@@ -204,6 +203,9 @@ func readRecovered(ctx context.Context, in *artifact.Input, h *artifact.Hive, em
 
 func recoveredValue(e *event.Event, r *regf.Recovered) {
 	e.Fact, e.Meaning, e.RegistryValue = true, "value deleted", r.Value.Name
+	if r.Where == artifact.ChangedBy {
+		e.Meaning = "value before its last change"
+	}
 	e.Length = 24 + int64(len(r.Value.Name))
 	if r.Key != nil {
 		e.To = event.Ticks(r.Key.LastWritten)
@@ -215,7 +217,7 @@ func recoveredValue(e *event.Event, r *regf.Recovered) {
 	if r.DataReused {
 		e.Fields = append(e.Fields, event.Bool("data_reused", true))
 	}
-	e.Message = "deleted value: " + e.RegistryKey + " : " + r.Value.Name
+	e.Message = e.Meaning + ": " + e.RegistryKey + " : " + r.Value.Name
 }
 
 // show prints the content of a value: text as it is, numbers, and the first

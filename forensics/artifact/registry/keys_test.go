@@ -10,6 +10,7 @@ import (
 
 	"kanshiki/fixtures/corpus"
 	"kanshiki/fixtures/hivefile"
+	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/artifact/artifacttest"
 	"kanshiki/forensics/event"
 	"kanshiki/parsers/regf"
@@ -27,7 +28,7 @@ func TestKeys(t *testing.T) {
 		`2011-09-06T00:31:07.1845678Z  key last written  configured  key last written: HKU\sato`,
 		`2011-09-06T00:31:08.1845678Z  key last written  configured  key last written: HKU\sato\Control Panel`,
 		`  key last written  configured  key last written: HKU\sato\Software`,
-		`  value deleted  configured  deleted value: HKU\sato\Software : b`,
+		`  value deleted  configured  value deleted: HKU\sato\Software : b`,
 	}, "\n") + "\n"
 	if got := artifacttest.Text(r.Events); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -96,6 +97,17 @@ func TestKeysReplay(t *testing.T) {
 			}
 		}
 	}
+	before := map[string]int{}
+	for _, e := range r.Events {
+		for _, f := range e.Fields {
+			if f.Name == "where" {
+				before[f.Text()]++
+			}
+		}
+	}
+	if before[artifact.ChangedBy] == 0 {
+		t.Errorf("no value is shown as it was before the logs: %v", before)
+	}
 	if fresh < 2472 {
 		t.Errorf("%d keys from the logs", fresh)
 	}
@@ -106,6 +118,30 @@ func TestKeysReplay(t *testing.T) {
 	r = artifacttest.Read(Keys, artifacttest.Source{Path: "Windows/System32/config/SYSTEM", Data: files["SYSTEM"]})
 	if r.Counts.Decoded != 33123 || len(r.Problems) != 1 {
 		t.Errorf("%+v, %v", r.Counts, r.Problems)
+	}
+}
+
+// Six keys are gone after the replay of this hive (reglookup before and after,
+// compared by path).
+func TestKeysTakenAway(t *testing.T) {
+	dir := "artifacts/registry/mkorman90+regipy/transactions_"
+	hive, err := os.ReadFile(corpus.Path(t, dir+"NTUSER.DAT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(corpus.Path(t, dir+"ntuser.dat.log1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := artifacttest.Read(Keys, artifacttest.Source{Path: "Users/tony/NTUSER.DAT", Data: hive, Siblings: map[string][]byte{"ntuser.dat.log1": log}})
+	keys := 0
+	for _, e := range r.Events {
+		if e.Recovered == event.InDeleted && !e.Fact {
+			keys++
+		}
+	}
+	if keys != 6 || r.Counts.Decoded != 3105 || !r.Counts.Reconciles() {
+		t.Errorf("%d keys taken away, %+v", keys, r.Counts)
 	}
 }
 
