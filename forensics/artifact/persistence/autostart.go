@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,6 +56,9 @@ func readAutostart(ctx context.Context, in *artifact.Input, emit func(*event.Eve
 		}
 	}
 	if err := removed(in, h, emit); err != nil {
+		return err
+	}
+	if err := approved(in, h, emit); err != nil {
 		return err
 	}
 	in.Cover(coverage.Fact{History: coverage.Recording, State: h.State(), To: last,
@@ -387,4 +391,39 @@ func matches(pattern, path string) bool {
 		}
 		pattern, path = wantRest, haveRest
 	}
+}
+
+// approved gives the entries that a user or program switched off in the list
+// of start programs (Task Manager), with the time of that: StartupApproved has
+// 12 bytes for each, an odd first byte for "off", and a FILETIME.
+func approved(in *artifact.Input, h *artifact.Hive, emit func(*event.Event) error) error {
+	prefix := map[artifact.HiveKind]string{artifact.HiveSoftware: "", artifact.HiveUser: `Software\`}
+	p, ok := prefix[h.Kind]
+	if !ok {
+		return nil
+	}
+	for k := range h.Find(in, p+cv+`Explorer\StartupApproved\*`) {
+		for v := range h.Values(in, k) {
+			b, err := v.Data()
+			if err != nil || len(b) < 12 || b[0]&1 == 0 {
+				continue
+			}
+			in.Counts.Declared++
+			in.Counts.Decoded++
+			t := event.Ticks(binary.LittleEndian.Uint64(b[4:]))
+			e := &event.Event{
+				Ticks: t, Meaning: "start entry switched off", Action: event.PersistenceRemoved, RegistryKey: h.Name(k), RegistryValue: v.Name, UserSID: h.Owner(), User: h.User,
+				At: h.At(in, v.Offset, k.Path()), Length: 24 + int64(len(v.Name)),
+				Fields:  []event.Field{event.Str("place", "startup-approved: "+k.Name), event.When("key_written", event.Ticks(k.LastWritten))},
+				Message: "start entry switched off: " + v.Name,
+			}
+			if !t.Valid() {
+				e.Fact, e.Ticks, e.To = true, 0, event.Ticks(k.LastWritten)
+			}
+			if err := emit(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
