@@ -33,6 +33,8 @@ func Specs() []artifact.Spec {
 		persistence.Autostart,
 		persistence.Services,
 		persistence.Task,
+		persistence.TaskCache,
+		persistence.Startup,
 		persistence.SchedLgU,
 		logon.Profiles,
 		logon.Accounts,
