@@ -148,3 +148,34 @@ func TestPlanIsTheProgram(t *testing.T) {
 	}
 	t.Logf("%d of %d templates have a plan", planned, all)
 }
+
+// TestDuplicates: a recovered record is called a duplicate exactly where a
+// live one of the same file has its identifier and its time.
+func TestDuplicates(t *testing.T) {
+	type key struct{ id, written uint64 }
+	duplicates := 0
+	for _, row := range corpus.Truth(t, "evtx") {
+		if row["walk_records"] == "" {
+			continue
+		}
+		f := openFile(t, corpus.Path(t, "artifacts/"+row["file"]))
+		live := map[key]bool{}
+		for r := range f.Records() {
+			if r != nil && r.Origin == Live && !r.Torn {
+				live[key{r.ID, r.Written}] = true
+			}
+		}
+		for r := range f.Records() {
+			if r == nil || r.Origin == Live {
+				continue
+			}
+			if r.Duplicate {
+				duplicates++
+			}
+			if want := live[key{r.ID, r.Written}]; want != r.Duplicate {
+				t.Errorf("%s: %v: duplicate %v", row["file"], r, r.Duplicate)
+			}
+		}
+	}
+	t.Logf("%d duplicates", duplicates)
+}

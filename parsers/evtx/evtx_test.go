@@ -265,6 +265,25 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestZeroedChunk: zeros between used chunks are a loss, zeros behind the last
+// one are room.
+func TestZeroedChunk(t *testing.T) {
+	one := sample(t, "powershell.evtx")
+	three := bytes.Clone(one)
+	for range 2 {
+		three = append(three, one[HeaderSize:]...)
+	}
+	clear(three[HeaderSize+ChunkSize : HeaderSize+2*ChunkSize])
+	for _, c := range []struct {
+		b    []byte
+		errs int
+	}{{three, 1}, {three[:HeaderSize+2*ChunkSize], 0}} {
+		if _, errs := drain(t, c.b); errs != c.errs {
+			t.Errorf("%d bytes: %d errors, want %d", len(c.b), errs, c.errs)
+		}
+	}
+}
+
 func TestNoEventLog(t *testing.T) {
 	for _, b := range [][]byte{nil, []byte("ElfFil"), make([]byte, 4096), []byte(strings.Repeat("text ", 2000))} {
 		if _, err := NewReader(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrFormat) {

@@ -67,6 +67,7 @@ type walker struct {
 	ci    ChunkInfo
 	loose Counts // errors outside of chunks
 	rec   Record
+	empty int // chunk places of zeros since the last used one
 	in    int // live, damaged and resynced records inside the declared range
 	live  liveIndex
 }
@@ -97,7 +98,18 @@ func (w *walker) chunk(i int) bool {
 		return true
 	case allZero(w.b):
 		w.ci.State = ChunkEmpty
+		w.empty++
 		return true
+	case w.empty > 0:
+		// Chunks are used one after the other: zeros before a used one were a
+		// chunk once.
+		gone := int64(w.empty) * ChunkSize
+		w.empty = 0
+		if !w.fail(&Error{Off: off - gone, Len: gone, What: "nothing but zeros where a chunk was: chunks behind it are used"}) {
+			return false
+		}
+	}
+	switch {
 	case !bytes.HasPrefix(w.b, chunkMagic):
 		w.ci.State = ChunkUnknown
 		if !w.fail(&Error{Off: off, Len: n, Origin: Resynced, What: "no chunk signature; searched for records"}) {
@@ -382,6 +394,7 @@ func (w *walker) reconcile() bool {
 type liveIndex struct {
 	tables [4]liveTable
 	next   int
+	now    int      // index + 1 of the chunk being read
 	firsts []uint64 // identifier of the first record of each chunk place
 	buf    []byte
 }
@@ -392,6 +405,7 @@ type liveTable struct {
 }
 
 func (l *liveIndex) note(chunk int, id, written uint64) {
+	l.now = chunk + 1
 	t := l.table(chunk)
 	if t == nil {
 		t = l.fresh(chunk)
@@ -416,6 +430,9 @@ func (l *liveIndex) table(chunk int) *liveTable {
 }
 
 func (l *liveIndex) fresh(chunk int) *liveTable {
+	if l.tables[l.next].chunk == l.now && l.now != chunk+1 {
+		l.next = (l.next + 1) % len(l.tables) // the chunk being read is needed
+	}
 	t := &l.tables[l.next]
 	l.next = (l.next + 1) % len(l.tables)
 	t.chunk, t.ids = chunk+1, t.ids[:0]
@@ -433,22 +450,28 @@ func (l *liveIndex) has(f *File, chunk int, id, written uint64) bool {
 	if l.firsts == nil {
 		l.scan(f)
 	}
-	tried := 0
-	for k, first := range l.firsts {
-		// A chunk has fewer records than bytes; the bound needs no header.
-		if k == chunk || first == 0 || id < first || id-first >= ChunkSize/minRecord {
-			continue
-		}
-		t := l.table(k)
-		if t == nil {
-			if tried++; tried > 2 {
-				break
+	// The chunk that holds it is the one with the nearest first identifier at or
+	// below; where a chunk was half written over, the next one before.
+	below := id + 1
+	for range 2 {
+		best, at := -1, uint64(0)
+		for k, first := range l.firsts {
+			// A chunk has fewer records than bytes; the bound needs no header.
+			if k != chunk && first != 0 && first < below && id-first < ChunkSize/minRecord && first > at {
+				best, at = k, first
 			}
-			t = l.load(f, k)
+		}
+		if best < 0 {
+			return false
+		}
+		t := l.table(best)
+		if t == nil {
+			t = l.load(f, best)
 		}
 		if t.has(id, written) {
 			return true
 		}
+		below = at
 	}
 	return false
 }

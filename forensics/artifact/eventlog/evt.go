@@ -45,10 +45,11 @@ func readEVT(_ context.Context, in *artifact.Input, emit func(*event.Event) erro
 	}
 	m := &maker{}
 	w := newWatch(in)
+	var n notes
 	bad := 0
 	for r, err := range f.Records() {
 		if err != nil {
-			reportEVT(in, err)
+			reportEVT(in, err, &n, r != nil)
 		}
 		if r == nil {
 			continue
@@ -69,6 +70,7 @@ func readEVT(_ context.Context, in *artifact.Input, emit func(*event.Event) erro
 	in.Counts.Recovered = int64(c.Recovered())
 	in.Counts.Failed = int64(bad + c.Damaged + c.Lost)
 	in.Counts.Declared = in.Counts.Decoded + in.Counts.Recovered + in.Counts.Failed
+	n.report(in)
 	w.lost(uint64(c.Lost))
 	how := fmt.Sprintf("%d bytes, largest size %d", f.Size(), f.Header.MaxSize)
 	if f.Header.Dirty() {
@@ -81,7 +83,7 @@ func readEVT(_ context.Context, in *artifact.Input, emit func(*event.Event) erro
 	return nil
 }
 
-func reportEVT(in *artifact.Input, err error) {
+func reportEVT(in *artifact.Input, err error, n *notes, record bool) {
 	kind, severity := problem.Malformed, problem.Lost
 	e, ok := errors.AsType[*evt.Error](err)
 	if !ok {
@@ -94,7 +96,8 @@ func reportEVT(in *artifact.Input, err error) {
 	case evt.Doubt:
 		kind, severity = problem.Inconsistent, problem.Doubt
 	case evt.Note:
-		severity = problem.Note
+		n.add(err, record)
+		return
 	}
 	p := problem.From(in.At, kind, severity, err)
 	p.Length = e.Len

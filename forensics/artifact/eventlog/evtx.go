@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"kanshiki/forensics/artifact"
@@ -48,10 +49,11 @@ func readEVTX(_ context.Context, in *artifact.Input, emit func(*event.Event) err
 	m := &maker{}
 	w := newWatch(in)
 	known := learned{}
+	var n notes
 	bad := 0 // live records that could not be read to their end
 	for r, err := range f.Records() {
 		if err != nil {
-			reportEVTX(in, err)
+			reportEVTX(in, err, &n, r != nil)
 		}
 		if r == nil {
 			continue
@@ -75,12 +77,48 @@ func readEVTX(_ context.Context, in *artifact.Input, emit func(*event.Event) err
 	in.Counts.Recovered = int64(c.Recovered())
 	in.Counts.Failed = int64(bad + c.Damaged + c.Lost)
 	in.Counts.Declared = in.Counts.Decoded + in.Counts.Recovered + in.Counts.Failed
+	n.report(in)
 	w.rangesEVTX(f)
 	w.tell(describeEVTX(f))
 	return nil
 }
 
-func reportEVTX(in *artifact.Input, err error) {
+// notes counts what was found in slack and is no loss of the log: one problem
+// for each kind and source, since every recovered record says for itself what
+// it lacks.
+type notes struct {
+	records, remnants   int
+	firstRecord, firstR error
+}
+
+func (n *notes) add(err error, record bool) {
+	if record {
+		if n.records++; n.records == 1 {
+			n.firstRecord = err
+		}
+		return
+	}
+	if n.remnants++; n.remnants == 1 {
+		n.firstR = err
+	}
+}
+
+func (n *notes) report(in *artifact.Input) {
+	for _, x := range []struct {
+		n     int
+		what  string
+		first error
+	}{
+		{n.records, "recovered records without all of their template or content", n.firstRecord},
+		{n.remnants, "remnants of records in slack", n.firstR},
+	} {
+		if x.n > 0 {
+			in.Problem(problem.Malformed, problem.Note, fmt.Errorf("%d %s; the first: %w", x.n, x.what, x.first))
+		}
+	}
+}
+
+func reportEVTX(in *artifact.Input, err error, n *notes, record bool) {
 	kind, severity := problem.Malformed, problem.Lost
 	if e, ok := errors.AsType[*evtx.Error](err); ok {
 		switch e.Weight {
@@ -89,7 +127,8 @@ func reportEVTX(in *artifact.Input, err error) {
 		case evtx.Doubt:
 			kind, severity = problem.Inconsistent, problem.Doubt
 		case evtx.Note:
-			severity = problem.Note
+			n.add(err, record)
+			return
 		}
 		p := problem.From(in.At, kind, severity, err)
 		p.Length = e.Len
