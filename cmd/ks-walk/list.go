@@ -224,7 +224,9 @@ func (l lister) content(ctx context.Context, r *row, c *chunk, buf *[]byte) {
 	}
 	sum, err := l.digest(ctx, r, buf)
 	if err != nil {
-		c.gaps++
+		if !errors.Is(err, errHoles) { // holes are no evidence that is lost
+			c.gaps++
+		}
 		r.notes = append(r.notes, "not hashed: "+err.Error())
 		return
 	}

@@ -69,6 +69,9 @@ func (b *builder) entry(f ntfs.File) *Entry {
 			e.Problems = append(e.Problems, "parent "+l.Parent().String()+" is not a directory")
 		}
 	}
+	if e.State == Live && e.Ref.Entry >= firstUser && !leadsHere(e.Names) {
+		e.State = Orphan
+	}
 	for _, n := range e.Names {
 		switch n.Proof {
 		case ntfs.ProofCycle.String():
@@ -78,6 +81,20 @@ func (b *builder) entry(f ntfs.File) *Entry {
 		}
 	}
 	return e
+}
+
+// firstUser is the first entry that is no metadata file; those may lack a name.
+const firstUser = 24
+
+// leadsHere tells whether directories in use lead from the root to one of the
+// names.
+func leadsHere(names []Name) bool {
+	for i := range names {
+		if names[i].Proof == ntfs.ProofLive.String() {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *builder) name(l ntfs.Link) Name {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"sync"
 
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/event"
@@ -24,6 +25,9 @@ type NTFS struct {
 	cat *ntfs.Catalog
 	at  locator.Locator
 	opt Options
+
+	count                  sync.Once
+	live, deleted, orphans int
 }
 
 // Options of OpenNTFS.
@@ -209,17 +213,23 @@ func (n *NTFS) Info() Info {
 		info.Created = event.Ticks(v.Created)
 	}
 	info.Entries = int(cov.Live + cov.Deleted + cov.Leftover + cov.Bad)
+	n.count.Do(n.countStates)
+	info.LiveCount, info.Deleted, info.Orphans = n.live, n.deleted, n.orphans
+	return info
+}
+
+func (n *NTFS) countStates() {
+	b := builder{n: n}
 	for f := range n.cat.Files() {
-		switch stateOf(f) {
+		switch b.entry(f).State {
 		case Live:
-			info.LiveCount++
+			n.live++
 		case Deleted:
-			info.Deleted++
+			n.deleted++
 		case Orphan:
-			info.Orphans++
+			n.orphans++
 		}
 	}
-	return info
 }
 
 // Problems lists what was wrong with the boot sector and the $MFT. The place is

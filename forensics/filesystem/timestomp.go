@@ -56,7 +56,6 @@ func (n *NTFS) TimeFindings(ctx context.Context) iter.Seq2[TimeFinding, error] {
 			return
 		}
 		born := n.Info().Created
-		const firstUser = 24
 		for e, err := range n.Walk(ctx) {
 			if err != nil {
 				yield(TimeFinding{}, err)

@@ -75,6 +75,35 @@ var kindText = [...]string{
 	NoVolume:          "clusters are not at hand, only the $MFT",
 }
 
+// kindValues says what Got (1) and Want (2) are.
+var kindValues = [len(kindText)]string{
+	BadSignature:      " (%#[1]x)",
+	BadFixup:          " (at %[1]d, %[2]d words)",
+	TornStride:        " (ends in %[1]d, not %[2]d)",
+	RecordNumber:      " (%[1]d at place %[2]d)",
+	BadUsedSize:       " (%[1]d of %[2]d)",
+	BadAttribute:      " (type %#[1]x, length %[2]d)",
+	BadValue:          " (at %[1]d, %[2]d bytes)",
+	BadName:           " (at %[1]d, %[2]d bytes)",
+	BadRuns:           " (%[1]d of %[2]d clusters)",
+	RunsBeyond:        " (%[1]d clusters, not %[2]d)",
+	RunOutside:        " (cluster %[1]d of %[2]d)",
+	BadUnit:           " (2 to the power of %[1]d clusters)",
+	BadCompression:    " (%[1]d of %[2]d bytes)",
+	MissingPiece:      " (cluster %[1]d of the stream, next is %[2]d)",
+	DuplicatePiece:    " (cluster %[1]d of the stream)",
+	BadList:           " (at %[1]d, length %[2]d)",
+	MissingExtension:  " (reference %#[1]x)",
+	UnlistedExtension: " (entry %[1]d)",
+	LostBase:          " (reference %#[1]x)",
+	Unreadable:        " (%[2]d bytes)",
+	SizeBeyond:        " (%[1]d bytes, %[2]d described)",
+	NoParentDirectory: " (reference %#[1]x)",
+	TooLong:           " (%[1]d, limit %[2]d)",
+	BadUSN:            " (at %#[1]x, %[2]d bytes)",
+	NotHere:           " (reparse tag %#[1]x)",
+}
+
 // String is a short sentence.
 func (k Kind) String() string {
 	if int(k) < len(kindText) && kindText[k] != "" {
@@ -111,14 +140,8 @@ func (d *Damage) Error() string {
 		s += " " + d.Attr.String()
 	}
 	s += ": " + d.Kind.String()
-	switch d.Kind {
-	case Unreadable:
-		s += fmt.Sprintf(": %d bytes", d.Want)
-	case NoVolume, TornRecord:
-	case BadSignature, MissingExtension, LostBase, NoParentDirectory, NotHere:
-		s += fmt.Sprintf(" (%#x)", d.Got)
-	default:
-		s += fmt.Sprintf(" (%d, %d)", d.Got, d.Want)
+	if f := kindValues[d.Kind]; f != "" {
+		s += fmt.Sprintf(f, d.Got, d.Want)
 	}
 	if d.Err != nil {
 		s += ": " + d.Err.Error()

@@ -69,7 +69,7 @@ func TestTruncationLaw(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var cuts []int
-	for range 25 {
+	for range 10 {
 		at := rnd.IntN(len(whole)/512) * 512
 		cuts = append(cuts, max(at-1, 0), at, at+1)
 	}
@@ -92,7 +92,7 @@ func TestBadBlockLaw(t *testing.T) {
 	whole := smallVolume(t)
 	want, _, _ := rowsOf(bytes.NewReader(whole), int64(len(whole)))
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for range 80 {
+	for range 30 {
 		off := int64(rnd.IntN(len(whole)/4096)) * 4096
 		r := badReader{bytes.NewReader(whole), off, 4096}
 		got, told, places := rowsOf(r, int64(len(whole)))
@@ -119,7 +119,7 @@ func TestMutatedRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewPCG(5, 6))
-	for range 60 {
+	for range 25 {
 		b := bytes.Clone(whole)
 		for range 30 {
 			at := v.mftDisk(int64(rnd.IntN(int(v.mftSize))))

@@ -229,7 +229,11 @@ func (s *scanner) stream(rec *Record, a *Attr, e *entry) {
 // checkSize tells when the data size goes beyond the clusters of a stream that
 // lies in one record.
 func (s *scanner) checkSize(rec *Record, a *Attr) {
-	hi, described := bits.Mul64(max(a.HighVCN+1, a.clusters(s.c.v.geo.ClusterSize)), uint64(s.c.v.geo.ClusterSize))
+	var clusters uint64 // decodeRuns keeps the sum below 1<<63
+	for _, r := range s.runs {
+		clusters += uint64(r.Len)
+	}
+	hi, described := bits.Mul64(clusters, uint64(s.c.v.geo.ClusterSize))
 	if hi == 0 && a.Size > described {
 		s.say(Damage{Kind: SizeBeyond, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: a.Size, Want: described})
 	}
