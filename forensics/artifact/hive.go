@@ -408,13 +408,13 @@ func (h *Hive) owner(in *Input, root *regf.Key) {
 		}
 	}
 	low := strings.ToLower(in.Source)
-	for part, who := range map[string][2]string{
-		"serviceprofiles/localservice/": {"S-1-5-19", "LOCAL SERVICE"}, "serviceprofiles/networkservice/": {"S-1-5-20", "NETWORK SERVICE"},
-		"documents and settings/localservice/": {"S-1-5-19", "LOCAL SERVICE"}, "documents and settings/networkservice/": {"S-1-5-20", "NETWORK SERVICE"},
-		"config/systemprofile/": {"S-1-5-18", "SYSTEM"},
+	for _, who := range [][3]string{
+		{"serviceprofiles/localservice/", "S-1-5-19", "LOCAL SERVICE"}, {"serviceprofiles/networkservice/", "S-1-5-20", "NETWORK SERVICE"},
+		{"documents and settings/localservice/", "S-1-5-19", "LOCAL SERVICE"}, {"documents and settings/networkservice/", "S-1-5-20", "NETWORK SERVICE"},
+		{"config/systemprofile/", "S-1-5-18", "SYSTEM"},
 	} {
-		if strings.Contains(low, part) {
-			h.SID, h.User = who[0], who[1]
+		if strings.Contains(low, who[0]) {
+			h.SID, h.User = who[1], who[2]
 		}
 	}
 	if strings.HasSuffix(low, "config/default") || strings.HasSuffix(low, "regback/default") {
