@@ -1,8 +1,13 @@
 package evidence_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,30 +29,70 @@ func opener(path string) evidencetest.Opener {
 	}
 }
 
+// media are the bytes that the images in parsers/ewf/testdata hold, by the
+// generator that their ORIGIN.md names.
+func media(t testing.TB) []byte {
+	t.Helper()
+	x := uint32(0x2545F491)
+	next := func() uint32 {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		return x
+	}
+	var b []byte
+	for range 8192 {
+		b = binary.LittleEndian.AppendUint32(b, next())
+	}
+	for len(b) < 65536 {
+		b = fmt.Appendf(b, "line %06d of a text that compresses well\n", len(b))
+	}
+	b = append(b[:65536], make([]byte, 32768)...)
+	for len(b) < 102400 {
+		b = append(b, byte(next()&7))
+	}
+	if sum := md5.Sum(b); hex.EncodeToString(sum[:]) != "f5634d95274d69e115c4d6f0be1331bb" { // as ewfacquire stored it
+		t.Fatal("the generator does not give the media")
+	}
+	return b
+}
+
 func TestImages(t *testing.T) {
-	disk := corpus.Path(t, "images/made/disk.raw")
-	want, err := os.ReadFile(disk)
+	want := media(t)
+	large := bytes.Repeat(want, 12)[:1<<20+512]
+	dir := t.TempDir()
+	put := func(name string, b []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("disk.dd", large)
+	for i := range 5 { // as split(1) makes them
+		part := want[i*20480 : (i+1)*20480]
+		put(fmt.Sprintf("split.%03d", i+1), part)
+		put("letters.a"+string(rune('a'+i)), part)
+	}
+	for _, c := range []struct {
+		name, path string
+		want       []byte
+	}{
+		{"raw", filepath.Join(dir, "disk.dd"), large},
+		{"split", filepath.Join(dir, "split.003"), want}, {"letters", filepath.Join(dir, "letters.aa"), want},
+		{"E01", samples + "encase6.E01", want}, {"EnCase 1", samples + "encase1.E01", want},
+		{"EWF", samples + "ewf.e01", want}, {"SMART", samples + "smart.s01", want}, {"EWF-X", samples + "ewfx.e01", want},
+	} {
+		t.Run(c.name, func(t *testing.T) { evidencetest.Run(t, opener(c.path), c.want) })
+	}
+}
+
+// A set of 25 segments of the corpus.
+func TestSet(t *testing.T) {
+	path := corpus.Path(t, "images/made/ewf/seg-none.E07")
+	want, err := os.ReadFile(corpus.Path(t, "images/made/disk.raw"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	for i := range 5 { // 5 MiB parts, as split(1) makes them
-		const part = 5 << 20
-		data := want[i*part : min((i+1)*part, len(want))]
-		for _, name := range []string{"split.00" + string(rune('1'+i)), "letters.a" + string(rune('a'+i))} {
-			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, c := range []struct{ name, path string }{
-		{"raw", disk}, {"split", filepath.Join(dir, "split.003")}, {"letters", filepath.Join(dir, "letters.aa")},
-		{"E01", corpus.Path(t, "images/made/ewf/encase6.E01")},
-		{"E01 set", corpus.Path(t, "images/made/ewf/seg-none.E07")},
-		{"EWF", corpus.Path(t, "images/made/ewf/ewf.e01")}, {"SMART", corpus.Path(t, "images/made/ewf/smart.s01")},
-	} {
-		t.Run(c.name, func(t *testing.T) { evidencetest.Run(t, opener(c.path), want) })
-	}
+	evidencetest.Run(t, opener(path), want)
 }
 
 func TestSegmentNote(t *testing.T) {
