@@ -58,8 +58,8 @@ func readRecycleBin(_ context.Context, in *artifact.Input, emit func(*event.Even
 // the file, whatever letter that session gave it.
 func deletedRow(in *artifact.Input, original string) event.Event {
 	e := event.Event{Action: event.Deleted, Meaning: "deleted to the recycle bin", Path: original, At: in.At, Recovered: in.State}
-	if p := artifact.VolumePath(original); p != "" {
-		e.Path = p
+	if len(original) > 3 && original[1] == ':' && original[2] == '\\' {
+		e.Path = strings.ReplaceAll(original[3:], `\`, "/")
 	}
 	if sid := path.Base(path.Dir(in.Source)); strings.HasPrefix(strings.ToUpper(sid), "S-1-") {
 		e.UserSID = strings.ToUpper(sid)

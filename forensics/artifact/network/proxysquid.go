@@ -24,8 +24,7 @@ type squidLog struct {
 	columns
 	name    string
 	pattern *regexp.Regexp
-	local   bool // the time is %tl or %tg, in brackets or not
-	epoch   int  // places of seconds and milliseconds among the columns, -1
+	epoch   int // places of seconds, milliseconds and %tl or %tg among the columns, -1 for none
 	milli   int
 	clock   int
 }
