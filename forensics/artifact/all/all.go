@@ -11,6 +11,7 @@ import (
 	"kanshiki/forensics/artifact/execution"
 	"kanshiki/forensics/artifact/filesystem"
 	"kanshiki/forensics/artifact/logon"
+	"kanshiki/forensics/artifact/mail"
 	"kanshiki/forensics/artifact/network"
 	"kanshiki/forensics/artifact/persistence"
 	"kanshiki/forensics/artifact/registry"
@@ -61,6 +62,9 @@ func Specs() []artifact.Spec {
 		device.Mounted,
 		device.MountPoints,
 		device.EMDMgmt,
+		mail.MSG,
+		mail.EML,
+		mail.Mailbox,
 		network.Proxy,
 		network.Firewall,
 		network.Hosts,

@@ -67,8 +67,14 @@ func (c *Cursor) Off() int { return c.off }
 // Pos is the position in the source.
 func (c *Cursor) Pos() int64 { return c.base + int64(c.off) }
 
-// Left is the number of bytes that have not been read.
-func (c *Cursor) Left() int { return len(c.b) - c.off }
+// Left is the number of bytes that have not been read. After an error it is 0,
+// so that a loop over what is left ends.
+func (c *Cursor) Left() int {
+	if c.err != nil {
+		return 0
+	}
+	return len(c.b) - c.off
+}
 
 // Fail records a located error at the present position, unless there is one.
 func (c *Cursor) Fail(format string, args ...any) {

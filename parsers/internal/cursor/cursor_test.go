@@ -34,6 +34,9 @@ func TestStaysAtTheFirstError(t *testing.T) {
 	if got := c.U8("next"); got != 0 {
 		t.Errorf("read after an error = %d", got)
 	}
+	if c.Left() != 0 {
+		t.Errorf("%d bytes left after an error: a loop over them would not end", c.Left())
+	}
 	var e *Error
 	if !errors.As(c.Err(), &e) || e.Offset() != 0x102 {
 		t.Fatalf("error %v, want one at 0x102", c.Err())
