@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"kanshiki/forensics/locator"
 	"kanshiki/forensics/problem"
@@ -21,8 +22,11 @@ type rawImage struct {
 	size    int64
 	names   []string
 	bad     rangeSet
-	list    problem.List
 	exhibit string
+
+	mu    sync.Mutex
+	cause error // why the first bad range cannot be read
+	at    int64 // where that is
 }
 
 type rawPart struct {
@@ -187,11 +191,6 @@ func openRaw(path string, set rawSet, o Options) (Image, []string, error) {
 		i := slices.Index(img.names, filepath.Base(path))
 		notes = append(notes, fmt.Sprintf("%s is part %d; opened the set from %s", filepath.Base(path), i+1, img.names[0]))
 	}
-	if img.size%512 != 0 {
-		img.list.Report(problem.Problem{Source: img.names[0], At: locator.Locator{Offset: img.size},
-			Kind: problem.Inconsistent, Severity: problem.Doubt,
-			Expected: "a whole number of 512-byte sectors", Found: fmt.Sprintf("%d bytes; cut short?", img.size)})
-	}
 	return img, notes, nil
 }
 
@@ -224,12 +223,22 @@ func (m *rawImage) Info() Info {
 
 func (m *rawImage) Ranges(off, n int64) iter.Seq[Range] { return m.bad.over(off, n, m.size) }
 
+// Problems are made of what is bad by now, each range once.
 func (m *rawImage) Problems() []problem.Problem {
-	out := m.list.Sorted()
-	for i := range out {
-		out[i].At.Exhibit = m.exhibit
+	var list problem.List
+	at := locator.Locator{Exhibit: m.exhibit}
+	if m.size%512 != 0 {
+		list.Report(problem.Problem{Source: m.names[0], At: at.At(m.size), Kind: problem.Inconsistent, Severity: problem.Doubt,
+			Expected: "a whole number of 512-byte sectors", Found: fmt.Sprintf("%d bytes; cut short?", m.size)})
 	}
-	return out
+	m.mu.Lock()
+	cause := m.cause
+	m.mu.Unlock()
+	for _, x := range m.bad.in(0, m.size) {
+		list.Report(problem.Problem{Source: m.names[0], At: at.At(x.Off), Length: x.Len, Kind: problem.Unreadable,
+			Severity: problem.Lost, Expected: "the medium's bytes", Found: fmt.Sprint(cause)})
+	}
+	return list.Sorted()
 }
 
 func (m *rawImage) setExhibit(id string) { m.exhibit = id }
@@ -288,8 +297,11 @@ func (m *rawImage) readPart(part rawPart, p []byte, off int64, bad *[]Range, cau
 	clear(p)
 	x := Range{off, int64(len(p)), Corrupt}
 	m.bad.add(x)
-	m.list.Report(problem.Problem{Source: m.names[0], At: locator.Locator{Offset: off}, Length: x.Len,
-		Kind: problem.Unreadable, Severity: problem.Lost, Found: fmt.Sprintf("%s: %v", filepath.Base(part.file.name), err)})
+	m.mu.Lock()
+	if m.cause == nil || off < m.at {
+		m.cause, m.at = fmt.Errorf("%s: %w", filepath.Base(part.file.name), err), off
+	}
+	m.mu.Unlock()
 	if k := len(*bad); k > 0 && (*bad)[k-1].Off+(*bad)[k-1].Len == off {
 		(*bad)[k-1].Len += x.Len
 	} else {

@@ -17,7 +17,6 @@ type decoder struct {
 	z      inflate.Decoder
 	stored []byte // stored bytes of a run
 	spill  []byte // a last chunk that is stored in full length
-	extra  int    // bytes that the last chunk held beyond the media's end
 }
 
 func (r *Reader) decoder() *decoder { return r.decoders.Get().(*decoder) }
@@ -60,7 +59,6 @@ func (d *decoder) raw(stored, dst []byte, at int64) error {
 			adler32.Checksum(stored[:n]) != binary.LittleEndian.Uint32(stored[n:]) {
 			return cursor.Errorf(at, "chunk: checksum %08x, calculated %08x", want, have)
 		}
-		d.extra = n - len(dst)
 	}
 	copy(dst, stored)
 	return nil
@@ -121,9 +119,7 @@ func (r *Reader) decodeRun(d *decoder, g *group, first, n int64, dst []byte, rep
 	cs := r.vol.ChunkSize()
 	bad := func(chunk int64, part []byte, err error) {
 		clear(part)
-		x := Range{chunk * cs, int64(len(part)), Corrupt, fmt.Errorf("%s: %w", g.seg.name, err)}
-		r.remember(x)
-		report(x)
+		report(Range{chunk * cs, int64(len(part)), Corrupt, fmt.Errorf("%s: %w", g.seg.name, err)})
 	}
 	e, err := r.tables.get(r, g)
 	if err != nil {
@@ -159,10 +155,6 @@ func (r *Reader) decodeRun(d *decoder, g *group, first, n int64, dst []byte, rep
 		}
 		if err := d.chunk(stored, compressed, part, off); err != nil {
 			bad(first+i, part, err)
-		}
-		if d.extra > 0 {
-			r.report(g.seg, off, fmt.Sprintf("the last chunk holds %d bytes more than the media counts", d.extra))
-			d.extra = 0
 		}
 	}
 }

@@ -66,6 +66,7 @@ func (r *Reader) cached(chunk, from int64, p []byte) []Range {
 	sl := r.cache.acquire(chunk, r.load)
 	defer r.cache.release(sl)
 	copy(p, sl.data[from:])
+	r.remember(sl.bad)
 	return clip(sl.bad, chunk*r.vol.ChunkSize()+from, int64(len(p)))
 }
 
@@ -95,7 +96,9 @@ func (r *Reader) direct(first, n int64, p []byte) []Range {
 		}
 	}
 	wg.Wait()
-	return slices.Concat(found...)
+	all := slices.Concat(found...)
+	r.remember(all)
+	return all
 }
 
 // clip returns what of the ranges lies in [off, off+n).
@@ -171,17 +174,24 @@ func (a *readAhead) hint(chunk int64) {
 	a.turn = (a.turn + 1) % len(a.pos)
 }
 
-// start decodes a few chunks beyond the reader, if a worker is free.
+// start decodes a few chunks beyond the reader, if a worker is free. It stays
+// in the reader's own group, and what it finds damaged counts only when it is
+// read: what is reported must not depend on which worker was free.
 func (a *readAhead) start(p *position) {
 	const run = 8
+	g := a.r.groupOf(p.next - 1)
+	if g == nil {
+		return
+	}
 	p.ahead = max(p.ahead, p.next)
-	for p.ahead < p.next+a.window && p.ahead < a.r.chunks && !a.closed {
+	limit := min(g.first+g.n, a.r.chunks)
+	for p.ahead < p.next+a.window && p.ahead < limit && !a.closed {
 		select {
 		case a.sem <- struct{}{}:
 		default:
 			return
 		}
-		first, end := p.ahead, min(p.ahead+run, a.r.chunks)
+		first, end := p.ahead, min(p.ahead+run, limit)
 		p.ahead = end
 		a.wg.Go(func() {
 			defer func() { <-a.sem }()

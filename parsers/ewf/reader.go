@@ -274,13 +274,23 @@ func (r *Reader) Bad() []Range {
 	return out
 }
 
-// remember keeps a damaged range, merged with its neighbours.
-func (r *Reader) remember(x Range) {
-	if x.Kind == Missing { // known from the start, in gaps
+// remember keeps the damaged ranges that a caller was told of, merged with
+// their neighbours. The reason of a merged range is its first chunk's, so that
+// it does not depend on who read first.
+func (r *Reader) remember(found []Range) {
+	if len(found) == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, x := range found {
+		if x.Kind != Missing { // those are known from the start, in gaps
+			r.insert(x)
+		}
+	}
+}
+
+func (r *Reader) insert(x Range) {
 	i, found := slices.BinarySearchFunc(r.bad, x, func(a, b Range) int {
 		switch {
 		case a.Off+a.Len <= b.Off:
@@ -291,19 +301,22 @@ func (r *Reader) remember(x Range) {
 		return 0
 	})
 	if found {
-		return
-	}
-	switch {
-	case i > 0 && r.bad[i-1].Off+r.bad[i-1].Len == x.Off:
-		r.bad[i-1].Len += x.Len
-		if i < len(r.bad) && r.bad[i].Off == x.Off+x.Len {
-			r.bad[i-1].Len += r.bad[i].Len
-			r.bad = slices.Delete(r.bad, i, i+1)
+		old := &r.bad[i]
+		if x.Off < old.Off {
+			old.Off, old.Len, old.Err = x.Off, old.Len+old.Off-x.Off, x.Err
 		}
-	case i < len(r.bad) && r.bad[i].Off == x.Off+x.Len:
-		r.bad[i].Off, r.bad[i].Len = x.Off, r.bad[i].Len+x.Len
-	default:
+		old.Len = max(old.Len, x.Off+x.Len-old.Off)
+	} else {
 		r.bad = slices.Insert(r.bad, i, x)
+	}
+	for k := max(i-1, 0); k <= i && k+1 < len(r.bad); {
+		a, b := &r.bad[k], r.bad[k+1]
+		if a.Off+a.Len < b.Off {
+			k++
+			continue
+		}
+		a.Len = max(a.Len, b.Off+b.Len-a.Off)
+		r.bad = slices.Delete(r.bad, k+1, k+2)
 	}
 }
 

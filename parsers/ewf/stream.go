@@ -27,9 +27,14 @@ const pieceSize = 1 << 20
 func (r *Reader) Stream(emit func(*Piece) error) error {
 	cs := r.vol.ChunkSize()
 	per := max(pieceSize/cs, 1)
-	buffers := sync.Pool{New: func() any { return make([]byte, per*cs) }}
-	free := func(b []byte) { buffers.Put(b[:cap(b)]) } //nolint:staticcheck // a slice header a piece is nothing
 	queue := make(chan chan *Piece, r.workers*2)
+	buffers := make(chan []byte, 2*cap(queue))
+	free := func(b []byte) {
+		select {
+		case buffers <- b[:cap(b)]:
+		default:
+		}
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -55,7 +60,12 @@ func (r *Reader) Stream(emit func(*Piece) error) error {
 				continue
 			}
 			wg.Go(func() {
-				p.Data = buffers.Get().([]byte)[:p.Len]
+				select {
+				case b := <-buffers:
+					p.Data = b[:p.Len]
+				default:
+					p.Data = make([]byte, per*cs)[:p.Len]
+				}
 				r.decode(first, n, p.Data, func(x Range) { p.Bad = append(p.Bad, x) })
 				p.Bad = merge(p.Bad)
 				out <- p
@@ -63,7 +73,9 @@ func (r *Reader) Stream(emit func(*Piece) error) error {
 		}
 	})
 	for out := range queue {
-		if err := emit(<-out); err != nil {
+		p := <-out
+		r.remember(p.Bad)
+		if err := emit(p); err != nil {
 			return err
 		}
 	}

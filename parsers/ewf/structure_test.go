@@ -3,7 +3,9 @@ package ewf_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/adler32"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -280,5 +282,63 @@ func TestHugeClaims(t *testing.T) {
 	}
 	if n, err := r.ReadAt(b, 1000); n != 4096 || err != nil || b[0] != 'a' {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// What is bad, and why, does not depend on the order of the reads nor on what
+// was decoded ahead.
+func TestBadRangesDoNotDependOnTheOrder(t *testing.T) {
+	build := func() *ewf.Reader {
+		a := segment(1)
+		a.section("volume", volumeOf(40, 1, 40, 9), 0)
+		at := len(a.b) + 76
+		var numbers []byte
+		for i := range 40 {
+			numbers = append(numbers, byte(i))
+		}
+		a.chunks(512, numbers...)
+		a.section("done", nil, 0)
+		for _, chunk := range []int{3, 4, 5, 9, 20, 21, 39} {
+			a.b[at+chunk*516+10] ^= 1
+		}
+		return openBuilt(t, a)
+	}
+	print := func(r *ewf.Reader) string {
+		var s strings.Builder
+		for _, x := range r.Bad() {
+			fmt.Fprintf(&s, "%d+%d %v; ", x.Off/512, x.Len/512, x.Err)
+		}
+		return s.String()
+	}
+	r := build()
+	r.Stream(func(p *ewf.Piece) error { p.Release(); return nil })
+	want := print(r)
+	if !strings.HasPrefix(want, "3+3 ") || strings.Count(want, ";") != 4 {
+		t.Fatal(want)
+	}
+	rnd := rand.New(rand.NewPCG(7, 7))
+	for range 20 {
+		r := build()
+		b := make([]byte, 512*6)
+		for _, k := range rnd.Perm(40) {
+			r.ReadAt(b[:512*(1+rnd.IntN(6))], int64(k)*512)
+		}
+		r.ReadAt(b[:1], 0)
+		for k := range 40 {
+			r.ReadAt(b[:1], int64(k)*512)
+		}
+		if got := print(r); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	// Read ahead of the damage and never into it: nothing is said.
+	r = build()
+	b := make([]byte, 1)
+	for k := range 3 {
+		r.ReadAt(b, int64(k)*512)
+	}
+	r.Close()
+	if got := print(r); got != "" {
+		t.Errorf("not read, but reported: %s", got)
 	}
 }
