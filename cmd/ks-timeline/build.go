@@ -145,6 +145,9 @@ func summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
 		parts = []string{"none"}
 	}
 	line("sources", "%s found, %s", cli.Count(int64(total)), strings.Join(parts, ", "))
+	if e.Form == evidence.Loose && total == 0 {
+		line("", "no known kind of source; what is read: %s artifacts", name)
+	}
 	line("timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
 }
 

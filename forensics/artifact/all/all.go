@@ -12,6 +12,7 @@ import (
 	"kanshiki/forensics/artifact/filesystem"
 	"kanshiki/forensics/artifact/logon"
 	"kanshiki/forensics/artifact/mail"
+	"kanshiki/forensics/artifact/memory"
 	"kanshiki/forensics/artifact/network"
 	"kanshiki/forensics/artifact/persistence"
 	"kanshiki/forensics/artifact/registry"
@@ -55,6 +56,9 @@ func Specs() []artifact.Spec {
 		document.NetworkDrives,
 		document.Archivers,
 		document.TypedURLs,
+		mail.MSG,
+		mail.EML,
+		mail.Mailbox,
 		filesystem.ZoneIdentifier,
 		deletion.RecycleBin,
 		device.USB,
@@ -62,9 +66,6 @@ func Specs() []artifact.Spec {
 		device.Mounted,
 		device.MountPoints,
 		device.EMDMgmt,
-		mail.MSG,
-		mail.EML,
-		mail.Mailbox,
 		network.Proxy,
 		network.Firewall,
 		network.Hosts,
@@ -72,6 +73,10 @@ func Specs() []artifact.Spec {
 		network.NetworkList,
 		network.Clients,
 		network.Remote,
+		memory.Hibernation,
+		memory.Paging,
+		memory.Swap,
+		memory.Dump,
 		registry.Settings,
 		registry.Keys,
 	}
