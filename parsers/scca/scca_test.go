@@ -170,6 +170,9 @@ func TestTruncation(t *testing.T) {
 	for name, whole := range samples(t) {
 		all, _ := Parse(whole)
 		step := max(1, len(whole)/500)
+		if all.Packed { // every cut unpacks the file
+			step = len(whole) / 60
+		}
 		for n := 0; n < len(whole); n += step {
 			if f, err := Parse(whole[:n]); err == nil && len(f.Damage) == 0 && !reflect.DeepEqual(f, all) {
 				t.Errorf("%s cut at %d of %d: loss is silent", name, n, len(whole))

@@ -48,7 +48,7 @@ func TestSamples(t *testing.T) {
 func TestTruncation(t *testing.T) {
 	for _, name := range []string{"vsix.xml", "softlanding.xml"} {
 		whole := bytes.TrimRight(sample(t, name), "\r\n\x00 ")
-		for n := range len(whole) - 1 {
+		for n := 0; n < len(whole)-1; n += 3 {
 			if v, err := Parse(whole[:n]); err == nil && len(v.Damage) == 0 {
 				t.Errorf("%s cut at %d of %d: loss is silent", name, n, len(whole))
 			}
