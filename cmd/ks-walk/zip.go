@@ -24,8 +24,6 @@ func (z *cryptZip) create(name string) (w io.Writer, close func() error, err err
 	const encrypted, descriptor, utf8Name = 0x1, 0x8, 0x800
 	h := &zip.FileHeader{Name: name, Method: zip.Store, Flags: encrypted | descriptor | utf8Name}
 	h.CreatorVersion, h.ReaderVersion = 20, 20
-	// 1980-01-01: the times of evidence stand in the manifest.
-	h.ModifiedDate, h.ModifiedTime = 1<<5|1, 0
 	raw, err := z.w.CreateRaw(h)
 	if err != nil {
 		return nil, nil, err
@@ -33,8 +31,9 @@ func (z *cryptZip) create(name string) (w io.Writer, close func() error, err err
 	e := &cryptEntry{w: raw, crc: crc32.NewIEEE(), h: h}
 	e.keys.init(zipPassword)
 	// The last byte of the head is checked against the time, since the CRC
-	// follows the data. The others need not be random for a known password.
-	head := [12]byte{11: byte(h.ModifiedTime >> 8)}
+	// follows the data; no time is written, those of evidence stand in the
+	// manifest. The others need not be random for a known password.
+	var head [12]byte
 	e.keys.encrypt(head[:])
 	if _, err := raw.Write(head[:]); err != nil {
 		return nil, nil, err
@@ -63,7 +62,9 @@ func (e *cryptEntry) Write(p []byte) (int, error) {
 
 func (e *cryptEntry) close() error {
 	e.h.CRC32 = e.crc.Sum32()
+	//lint:ignore SA1019 the descriptor of a raw entry is written from this field
 	e.h.UncompressedSize = uint32(min(e.h.UncompressedSize64, 1<<32-1))
+	//lint:ignore SA1019 and from this one
 	e.h.CompressedSize = uint32(min(e.h.CompressedSize64, 1<<32-1))
 	return nil
 }

@@ -32,9 +32,6 @@ const (
 	LostBase               // an extension record whose base is gone or reused; Got: base reference
 	Unreadable             // the medium gave an error or ended; Want: bytes wanted
 	SizeBeyond             // data size beyond the clusters described; Got: data size, Want: bytes described
-	NoParentDirectory      // the parent is not a directory; Got: parent reference
-	SequenceNotRaised      // not in use though the sequence number was not raised; Got: sequence
-	ParentCycle            // the chain of parents comes back to itself; Got: parent reference
 	TooLong                // over a limit of Options; Got: value, Want: limit
 	BadUSN                 // a change journal record does not fit; Got: USN, Want: length
 	NotHere                // content is stored elsewhere or in a way that is not decoded; Got: reparse tag
@@ -66,9 +63,6 @@ var kindText = [...]string{
 	LostBase:          "extension record whose base is gone",
 	Unreadable:        "cannot be read",
 	SizeBeyond:        "data size beyond the clusters described",
-	NoParentDirectory: "parent is not a directory",
-	SequenceNotRaised: "not in use, and the sequence number was not raised",
-	ParentCycle:       "the chain of parents comes back to itself",
 	TooLong:           "over the limit",
 	BadUSN:            "change journal record does not fit",
 	NotHere:           "content is not stored as plain clusters, not decoded",
@@ -77,6 +71,7 @@ var kindText = [...]string{
 
 // kindValues says what Got (1) and Want (2) are.
 var kindValues = [len(kindText)]string{
+	BootDiffers:       " (serial number %#[1]x, %#[2]x)",
 	BadSignature:      " (%#[1]x)",
 	BadFixup:          " (at %[1]d, %[2]d words)",
 	TornStride:        " (ends in %[1]d, not %[2]d)",
@@ -98,7 +93,6 @@ var kindValues = [len(kindText)]string{
 	LostBase:          " (reference %#[1]x)",
 	Unreadable:        " (%[2]d bytes)",
 	SizeBeyond:        " (%[1]d bytes, %[2]d described)",
-	NoParentDirectory: " (reference %#[1]x)",
 	TooLong:           " (%[1]d, limit %[2]d)",
 	BadUSN:            " (at %#[1]x, %[2]d bytes)",
 	NotHere:           " (reparse tag %#[1]x)",
@@ -116,7 +110,7 @@ func (k Kind) String() string {
 // lose data.
 func (k Kind) Doubt() bool {
 	switch k {
-	case BootDiffers, RunsBeyond, RecordNumber, NoParentDirectory, SequenceNotRaised, UnlistedExtension, TornRecord, ParentCycle:
+	case BootDiffers, RunsBeyond, RecordNumber, UnlistedExtension, TornRecord:
 		return true
 	}
 	return false

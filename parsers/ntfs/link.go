@@ -116,9 +116,10 @@ var proofNames = [...]string{"live", "plus-one", "usn", "unknown", "cycle", "cut
 
 func (p Proof) String() string { return proofNames[p] }
 
-// parent finds the entry that a parent reference means. The rules are in
-// DESIGN's terms: the same object is the record with this sequence number, or
-// the record not in use whose number was raised by one when it was freed.
+// parent finds the entry that a parent reference means: the record in use with
+// this sequence number, or the record not in use whose number was raised by one
+// when it was freed. Some drivers do not raise it, so an equal number counts
+// too. Anything else is another object, whose name must not be shown.
 func (c *Catalog) parent(ref Ref) (uint32, Proof) {
 	num, seq := ref.Record(), ref.Seq()
 	if num >= uint64(c.entries.n) {

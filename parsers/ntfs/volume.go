@@ -80,7 +80,23 @@ func Open(r io.ReaderAt, size int64, opt Options) (*Volume, error) {
 	if err := v.openMFT(); err != nil {
 		return nil, err
 	}
+	if v.src == FromBoot {
+		v.compareBoot()
+	}
 	return v, nil
+}
+
+// compareBoot looks whether the backup boot sector, where there is one, says
+// the same. A volume that was formatted over, or enlarged, may differ.
+func (v *Volume) compareBoot() {
+	b := make([]byte, 512)
+	off := v.size - 512
+	if _, err := readFull(v.r, b, off, v.size); err != nil || !Recognize(b) {
+		return
+	}
+	if g, err := ParseBoot(b, v.size); err != nil || g != v.geo {
+		v.found(Damage{Kind: BootDiffers, Off: off, Len: 512, Got: g.Serial, Want: v.geo.Serial, Err: err})
+	}
 }
 
 func checkGeometry(g Geometry) error {
