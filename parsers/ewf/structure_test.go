@@ -25,14 +25,14 @@ func segment(number uint16) *builder {
 func sum(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, adler32.Checksum(b)) }
 
 // section appends a section; next is where it leads, 0 for what follows it.
-func (s *builder) section(kind string, payload []byte, next int) int {
+func (s *builder) section(kind string, payload []byte, next int64) int {
 	at := len(s.b)
 	d := make([]byte, 72)
 	copy(d, kind)
 	if next == 0 {
-		next = at + 76 + len(payload)
+		next = int64(at + 76 + len(payload))
 		if kind == "done" || kind == "next" {
-			next = at
+			next = int64(at)
 		}
 	}
 	binary.LittleEndian.PutUint64(d[16:], uint64(next))
@@ -161,7 +161,7 @@ func TestTwoHoles(t *testing.T) {
 
 // A chain that leads back, or nowhere, ends; what lies behind is searched.
 func TestChains(t *testing.T) {
-	for _, next := range []int{13, 1, 1 << 40} {
+	for _, next := range []int64{13, 1, 1 << 40} {
 		a := segment(1)
 		a.section("volume", volumeOf(2, 1, 2, 9), next)
 		a.chunks(512, 'a', 'b')
@@ -209,12 +209,12 @@ func TestLostVolume(t *testing.T) {
 
 // EnCase 6.7.1 let offsets run over 2 GiB; the data here is sparse.
 func TestOffsetsOver2GiB(t *testing.T) {
-	const far = 0x7FFFFF00
+	const far = int64(0x7FFFFF00)
 	a := segment(1)
 	a.section("volume", volumeOf(3, 1, 3, 9), 0)
-	base := len(a.b)
+	base := int64(len(a.b))
 	chunk := func(c byte) []byte { return sum(bytes.Repeat([]byte{c}, 512)) }
-	parts := map[int64][]byte{int64(base + 76): chunk('a'), int64(base + far): chunk('b'), int64(base + far + 516): chunk('c')}
+	parts := map[int64][]byte{base + 76: chunk('a'), base + far: chunk('b'), base + far + 516: chunk('c')}
 	end := base + far + 2*516
 	d := make([]byte, 72)
 	copy(d, "sectors")
@@ -227,13 +227,13 @@ func TestOffsetsOver2GiB(t *testing.T) {
 	head = append(head, make([]byte, 4)...)
 	head = sum(append(binary.LittleEndian.AppendUint64(head, uint64(base)), make([]byte, 4)...))
 	entries := binary.LittleEndian.AppendUint32(nil, 76)
-	entries = binary.LittleEndian.AppendUint32(entries, far)
-	entries = binary.LittleEndian.AppendUint32(entries, far+516) // the top bit is offset, not compression
+	entries = binary.LittleEndian.AppendUint32(entries, uint32(far))
+	entries = binary.LittleEndian.AppendUint32(entries, uint32(far+516)) // the top bit is offset, not compression
 	table := append(head, sum(entries)...)
-	tail.section("table", table, end+76+len(table))
-	tail.section("done", nil, end+76+len(table))
-	parts[int64(end)] = tail.b
-	size := int64(end + len(tail.b))
+	tail.section("table", table, end+76+int64(len(table)))
+	tail.section("done", nil, end+76+int64(len(table)))
+	parts[end] = tail.b
+	size := end + int64(len(tail.b))
 	r, err := ewf.Open([]ewf.Source{{Name: "t.E01", R: sparse{size, parts}, Size: size}}, ewf.Options{})
 	if err != nil {
 		t.Fatal(err)
