@@ -2,6 +2,7 @@ package xpress
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"kanshiki/parsers/internal/cursor"
 )
@@ -13,15 +14,31 @@ const (
 	chunk      = 65536 // each 64 KiB of output begin with a table of their own
 )
 
-// table maps the next fifteen bits to a symbol and the length of its code,
-// packed as symbol<<4 | length.
-type table [1 << longest]uint16
+const (
+	fast     = 10 // codes up to this length are looked up at once
+	allCodes = 1 << longest
+)
+
+// codes decode one chunk. Codes are given in the order of (length, symbol), so
+// those of one length are neighbours: short ones fill a table by their first
+// bits, long ones are found by where their length begins.
+type codes struct {
+	table  [1 << fast]uint16   // symbol<<4 | length, by the next bits; 0 for a longer code
+	sorted [symbols]uint16     // symbols by (length, symbol)
+	first  [longest + 2]uint32 // first code of a length, as fifteen bits
+	index  [longest + 2]uint16 // and its place in sorted
+}
+
+var decoders = sync.Pool{New: func() any { return new(huffman) }}
 
 // Huffman fills dst from an LZ77+Huffman stream ([MS-XCA] 2.2.4). It returns
 // how many bytes it wrote; fewer than len(dst) come with an error whose offset
 // lies in src.
 func Huffman(dst, src []byte) (int, error) {
-	d := &huffman{src: src, dst: dst}
+	d := decoders.Get().(*huffman)
+	defer decoders.Put(d)
+	d.src, d.dst, d.in, d.out = src, dst, 0, 0
+	defer func() { d.src, d.dst = nil, nil }()
 	for d.out < len(dst) {
 		if err := d.chunk(); err != nil {
 			return d.out, err
@@ -33,44 +50,74 @@ func Huffman(dst, src []byte) (int, error) {
 type huffman struct {
 	src, dst []byte
 	in, out  int
-	codes    table
+	codes    codes
 
 	bits  uint32 // the next bits, from the top
 	spare int    // bits held beyond the sixteen that are always there
 	pad   int    // bits that were made up because src had ended
 }
 
-// build makes the decoding table of one chunk. Codes are given in the order of
-// (length, symbol), so that filling the table by length gives them without
-// computing them. A set of lengths that leaves codes unused or uses them twice
-// is not valid (2.2.4: "the table must be full").
+// build makes the codes of a chunk from the lengths that it begins with. A set
+// of lengths that leaves codes unused or uses them twice is not valid (2.2.4:
+// "the table must be full").
 func (d *huffman) build() error {
 	if len(d.src)-d.in < tableBytes {
 		return cursor.Errorf(int64(d.in), "code lengths of the chunk that gives byte %d: need %d bytes, have %d", d.out, tableBytes, len(d.src)-d.in)
 	}
+	var counts [longest + 1]int
 	lengths := d.src[d.in : d.in+tableBytes]
-	next := 0
+	for _, b := range lengths {
+		counts[b&15]++
+		counts[b>>4]++
+	}
+	c := &d.codes
+	var next [longest + 1]uint16
+	code, index := 0, 0
 	for bits := 1; bits <= longest; bits++ {
-		for sym := 0; sym < symbols; sym++ {
-			if int(lengths[sym>>1]>>(4*(sym&1))&15) != bits {
-				continue
-			}
-			n := 1 << (longest - bits)
-			if next+n > len(d.codes) {
-				return cursor.Errorf(int64(d.in), "code lengths give more codes than fit")
-			}
-			v := uint16(sym<<4 | bits)
-			for i := next; i < next+n; i++ {
-				d.codes[i] = v
-			}
-			next += n
+		c.first[bits], c.index[bits], next[bits] = uint32(code), uint16(index), uint16(index)
+		code += counts[bits] << (longest - bits)
+		index += counts[bits]
+	}
+	c.first[longest+1] = uint32(code)
+	if code != allCodes {
+		return cursor.Errorf(int64(d.in), "code lengths give %d of %d codes", code, allCodes)
+	}
+	for i, b := range lengths {
+		if n := b & 15; n > 0 {
+			c.sorted[next[n]] = uint16(2 * i)
+			next[n]++
+		}
+		if n := b >> 4; n > 0 {
+			c.sorted[next[n]] = uint16(2*i + 1)
+			next[n]++
 		}
 	}
-	if next != len(d.codes) {
-		return cursor.Errorf(int64(d.in), "code lengths leave %d of %d codes unused", len(d.codes)-next, len(d.codes))
+	at := 0
+	for bits := 1; bits <= fast; bits++ {
+		for _, sym := range c.sorted[c.index[bits]:c.index[bits+1]] {
+			v := sym<<4 | uint16(bits)
+			for end := at + 1<<(fast-bits); at < end; at++ {
+				c.table[at] = v
+			}
+		}
 	}
+	clear(c.table[at:])
 	d.in += tableBytes
 	return nil
+}
+
+// symbol takes the next code.
+func (d *huffman) symbol() int {
+	if v := d.codes.table[d.bits>>(32-fast)]; v != 0 {
+		d.drop(int(v & 15))
+		return int(v >> 4)
+	}
+	code, n := d.bits>>(32-longest), fast+1
+	for code >= d.codes.first[n+1] {
+		n++
+	}
+	d.drop(n)
+	return int(d.codes.sorted[int(d.codes.index[n])+int(code-d.codes.first[n])>>(longest-n)])
 }
 
 // word reads the next sixteen bits. The format reads ahead of what it needs,
@@ -107,9 +154,7 @@ func (d *huffman) chunk() error {
 
 	end := min(d.out+chunk, len(d.dst))
 	for d.out < end {
-		code := d.codes[d.bits>>(32-longest)]
-		d.drop(int(code & 15))
-		sym := int(code >> 4)
+		sym := d.symbol()
 		if d.spare+16 < d.pad {
 			return cursor.Errorf(int64(len(d.src)), "stream ends at byte %d of %d unpacked", d.out, len(d.dst))
 		}

@@ -102,9 +102,9 @@ func TestHuffmanRefuses(t *testing.T) {
 		src  []byte
 		want string
 	}{
-		{"too many codes", over, "more codes than fit"},
-		{"codes unused", under, "unused"},
-		{"no codes", make([]byte, 256), "unused"},
+		{"too many codes", over, "of 32768 codes"},
+		{"codes unused", under, "of 32768 codes"},
+		{"no codes", make([]byte, 256), "of 32768 codes"},
 		{"match before the start", far, "back"},
 		{"short table", full[:200], "need 256 bytes"},
 	} {
