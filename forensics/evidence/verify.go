@@ -77,15 +77,21 @@ func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 		}
 		return ctx.Err()
 	})
-	sums := h.sums()
+	sums := h.sums(nil)
 	if err != nil {
 		return nil, err
+	}
+	tail := map[string]string{}
+	if m, ok := img.(*ewfImage); ok {
+		if t := m.Tail(); len(t) > 0 {
+			tail = h.sums(t)
+		}
 	}
 	if c, ok := img.(interface{ Check() }); ok {
 		c.Check() // what reading did not need: copies of tables
 	}
 	return []Check{
-		structure(img, &bad), checksums(img, &bad), digests(want, o.Hashes, sums, &bad),
+		structure(img, &bad), checksums(img, &bad), digests(want, o.Hashes, sums, tail, &bad),
 	}, nil
 }
 
@@ -171,8 +177,9 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// digests compares what is stated with what was computed.
-func digests(want []Digest, extra []string, sums map[string]string, bad *rangeSet) Check {
+// digests compares what is stated with what was computed. tail are the digests
+// with the bytes that the last chunk holds beyond the media, if it does.
+func digests(want []Digest, extra []string, sums, tail map[string]string, bad *rangeSet) Check {
 	c := Check{Name: "digests", Verdict: Pass, Ranges: bad.in(0, 1<<62)}
 	var said []string
 	if len(want) == 0 {
@@ -186,6 +193,8 @@ func digests(want []Digest, extra []string, sums map[string]string, bad *rangeSe
 		case len(c.Ranges) > 0:
 			c.Verdict = Fail
 			said = append(said, fmt.Sprintf("%s %s cannot match: %s damaged or missing", d.Alg, d.Sum, isAre(len(c.Ranges))))
+		case tail[d.Alg] == d.Sum:
+			said = append(said, fmt.Sprintf("%s %s (%s; of the media and the uncounted bytes behind it)", d.Alg, d.Sum, d.Source))
 		case have != d.Sum:
 			c.Verdict = Fail
 			said = append(said, fmt.Sprintf("%s: stated %s (%s), calculated %s", d.Alg, d.Sum, d.Source, have))
@@ -275,14 +284,17 @@ func (s *hashers) write(b *Block) {
 	sb.done()
 }
 
-// sums ends the hashes.
-func (s *hashers) sums() map[string]string {
+// sums ends the hashes and gives the digests of all that was written, and of
+// more behind it.
+func (s *hashers) sums(more []byte) map[string]string {
 	out := map[string]string{}
 	for _, in := range s.in {
 		close(in)
 	}
+	s.in = nil
 	s.wg.Wait()
 	for i, h := range s.h {
+		h.Write(more)
 		out[s.alg[i]] = hex.EncodeToString(h.Sum(nil))
 	}
 	return out

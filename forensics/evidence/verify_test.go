@@ -190,3 +190,13 @@ func BenchmarkVerify(b *testing.B) {
 		e.Close()
 	}
 }
+
+// ewfacquire hashes a half sector that it does not count.
+func TestVerifyTail(t *testing.T) {
+	for _, name := range []string{"tail-fast.E01", "tail-none.E01"} {
+		checks := verify(t, samples+name, evidence.Options{}, evidence.VerifyOptions{})
+		if got := verdicts(checks); got != "structure fail, checksums pass, digests pass" || !strings.Contains(checks[2].Detail, "uncounted") {
+			t.Errorf("%s: %s, %s", name, got, checks[2].Detail)
+		}
+	}
+}

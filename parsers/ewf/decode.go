@@ -29,8 +29,8 @@ func (d *decoder) chunk(stored []byte, compressed bool, dst []byte, at int64) er
 	}
 	got, _, err := d.z.Zlib(dst, stored)
 	if err == inflate.ErrTooLong && len(dst) < len(d.spill) {
-		// Some writers pad the last chunk to full length.
-		if got, _, err = d.z.Zlib(d.spill, stored); err == nil && got == len(d.spill) {
+		// The last chunk may hold more than the media counts: see Tail.
+		if got, _, err = d.z.Zlib(d.spill, stored); err == nil {
 			copy(dst, d.spill)
 			return nil
 		}

@@ -331,3 +331,29 @@ func BenchmarkReadAt4K(b *testing.B) {
 		off = (off + 4096) % (96 << 10)
 	}
 }
+
+// The half sector behind the media is there, and in the stored digest.
+func TestTail(t *testing.T) {
+	want := media()[32768:42768]
+	for _, name := range []string{"tail-fast.E01", "tail-none.E01"} {
+		r, err := ewf.Open(source(sample(t, name)), ewf.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, r.Size())
+		if _, err := r.ReadAt(got, 0); err != nil || r.Size() != 19*512 || !bytes.Equal(got, want[:19*512]) {
+			t.Errorf("%s: %d bytes, %v", name, r.Size(), err)
+		}
+		if tail := r.Tail(); !bytes.Equal(tail, want[19*512:]) {
+			t.Errorf("%s: tail of %d bytes", name, len(tail))
+		}
+		sum := md5.Sum(append(got, r.Tail()...))
+		if d := r.Digests(); len(d) == 0 || d[0].Sum != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: stored %v", name, d)
+		}
+		r.Check()
+		if p := r.Problems(); len(p) != 1 {
+			t.Errorf("%s: %v", name, p)
+		}
+	}
+}

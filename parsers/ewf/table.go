@@ -248,22 +248,9 @@ func (r *Reader) Check() {
 			r.checkTables(g)
 		}
 	}
-	if g := r.groupOf(r.chunks - 1); g != nil {
-		r.checkLast(g)
-	}
-}
-
-// checkLast compares the last chunk's stored length with the media's: a writer
-// that did not pad to a sector stores, and hashes, more than it counts.
-func (r *Reader) checkLast(g *group) {
-	e, err := r.tables.get(r, g)
-	if err != nil || int64(e.len()) < r.chunks-g.first {
-		return // said when it was read
-	}
-	off, end, compressed, err := e.extent(int(r.chunks - 1 - g.first))
-	want := r.chunkLen(r.chunks - 1)
-	if extra := end - off - 4 - want; err == nil && !compressed && extra > 0 && want+extra < r.vol.ChunkSize() {
-		r.report(g.seg, off, fmt.Sprintf("the last chunk is %d bytes longer than the media", extra))
+	if n := len(r.Tail()); n > 0 {
+		g := r.groupOf(r.chunks - 1)
+		r.report(g.seg, g.dataStart, fmt.Sprintf("the last chunk holds %d bytes more than the media counts", n))
 	}
 }
 
