@@ -19,7 +19,7 @@ const name = "ks-timeline"
 const help = `
     ks-timeline build --case ./case fixtures/quarantined-pc/quarantined-pc.E01
     ks-timeline query --case ./case --from 2011-08-24 --to 2011-08-25 exe
-    ks-timeline source --case ./case 4f2a91c07be1
+    ks-timeline source --case ./case --artifact execution/prefetch --limit 1
 
 ks-timeline COMMAND --case DIR [OPTIONS] [ARGUMENTS]
 

@@ -411,7 +411,7 @@ func printCounts(stdout io.Writer, format, by string, values []string, n map[str
 }
 
 const aroundHelp = `
-    ks-timeline around --case ./case --within 2m 4f2a91c07be1
+    ks-timeline around --case ./case --within 2m 2011-08-24T00:31:07Z
 
 ks-timeline around --case DIR [OPTIONS] EVENT|TIME
 

@@ -19,13 +19,14 @@ import (
 )
 
 const sourceHelp = `
-    ks-timeline source --case ./case 4f2a91c07be1
+    ks-timeline source --case ./case --artifact execution/prefetch --limit 1
 
-ks-timeline source --case DIR [OPTIONS] EVENT…
+ks-timeline source --case DIR [OPTIONS] [EVENT…]
 
-Shows the record of an event (its id, or the beginning of it): the bytes as the
-evidence has them, where they lie, and the rule card of their kind: what they
-prove and what not. The evidence is opened again and must be where it was.
+Shows the record of an event (its id, or the beginning of it, or the first rows
+that the options choose): the bytes as the evidence has them, where they lie,
+and the rule card of their kind: what they prove and what not. The evidence is
+opened again and must be where it was.
 `
 
 // shownBytes is how much of a record is shown without --all.
@@ -33,28 +34,32 @@ const shownBytes = 256
 
 func source(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := cli.NewFlags(name, sourceHelp, stdout)
-	dir := caseFlag(f)
+	x := newFilters(f, "events", "facts", "both")
 	from := f.String("evidence", "", "where the evidence lies now, if not where it was: `path`")
 	whole := f.Bool("all", false, "show the whole record, however long")
-	zone := f.Zone()
-	rest, err := f.Parse(args)
+	ids, err := f.Parse(args)
 	if err != nil {
 		return err
 	}
-	if len(rest) == 0 {
-		return cli.Usage("name an event, for example ks-timeline source --case ./case 4f2a91c07be1")
+	q, err := x.query()
+	if err != nil {
+		return err
 	}
-	s, err := open(*dir)
+	if len(ids) == 0 && q.Limit == 0 {
+		return cli.Usage("name an event, for example ks-timeline source --case ./case 4f2a91c07be1, or choose rows and say how many: --limit 1")
+	}
+	s, err := open(*x.dir)
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(ctx, s, x, q, ids)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(stdout)
 	defer w.Flush()
-	for i, id := range rest {
-		e, err := s.Event(ctx, id)
-		if err != nil {
-			return err
-		}
+	for i := range chosen {
+		e := &chosen[i]
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
@@ -62,14 +67,43 @@ func source(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		if *whole {
 			limit = 1 << 40
 		}
-		if err := showRecord(ctx, w, s, *dir, *from, e, limit); err != nil {
+		if err := showRecord(ctx, w, s, *x.dir, *from, e, limit); err != nil {
 			return err
 		}
-		if *zone != nil && local(e, *zone) != "" {
-			fmt.Fprintf(w, "%-11s %s\n", "local", local(e, *zone))
+		if zone := *x.zone; zone != nil && local(e, zone) != "" {
+			fmt.Fprintf(w, "%-11s %s\n", "local", local(e, zone))
 		}
 	}
 	return w.Flush()
+}
+
+// choose finds the events that were named, or those that the filters give.
+func choose(ctx context.Context, s *store.Store, x *filters, q store.Query, ids []string) ([]event.Event, error) {
+	var out []event.Event
+	for _, id := range ids {
+		e, err := s.Event(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *e)
+	}
+	if len(ids) > 0 {
+		return out, nil
+	}
+	for _, d := range datasets(*x.rows) {
+		for e, err := range seek(ctx, s, d, q) {
+			if err != nil {
+				return nil, err
+			}
+			if out = append(out, *e); int64(len(out)) == q.Limit {
+				return out, nil
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no row fits these options")
+	}
+	return out, nil
 }
 
 func showRecord(ctx context.Context, w io.Writer, s *store.Store, dir, from string, e *event.Event, limit int64) error {

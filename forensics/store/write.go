@@ -22,6 +22,18 @@ const (
 	pageBytes = 128 << 10
 )
 
+// unbounded lists the columns whose least and greatest value no reader can use
+// to leave a page out: digests and free text.
+var unbounded = func() parquet.WriterOption {
+	c := &parquet.WriterConfig{}
+	for _, name := range []string{"id", "message", "fields", "text_raw", "path", "url", "inner", "record", "program", "source", "registry_key",
+		"registry_value", "stream", "source_stream", "meaning", "zone", "mail", "sha256", "path_utf16", "problems", "note", "how", "expected", "found", "evidence"} {
+		c.SkipPageBounds = append(c.SkipPageBounds, []string{name})
+		c.SkipPageStatistics = append(c.SkipPageStatistics, []string{name})
+	}
+	return c
+}()
+
 var codec = &zstd.Codec{Level: zstd.SpeedFastest}
 
 // file writes rows of one dataset to 0.parquet, 1.parquet … in a folder.
@@ -59,6 +71,7 @@ func (d *file[T]) open() error {
 		parquet.CreatedBy("kanshiki", Version, ""),
 		parquet.KeyValueMetadata("kanshiki.schema", Version),
 		parquet.SortingWriterConfig(parquet.SortingColumns(by...)),
+		unbounded,
 	)
 	d.rows, d.group, d.bytes = 0, 0, 0
 	return nil
