@@ -35,17 +35,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	format := f.Choice("format", "shape of the rows", "text", "jsonl", "csv")
 	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
 	quiet := f.Bool("quiet", false, "print only what is not in order")
+	verbose := f.Bool("verbose", false, "print what the image says of itself too: case number, examiner, times, segments")
+	formats := f.Bool("formats", false, "list the formats that are read and those that are known by name")
 	hashes := f.String("hash", "", "compute these `digests` too: md5, sha1, sha256, with commas between")
 	expect := f.String("expect", "", "compare with this `digest` in hexadecimal, known from elsewhere (one image)")
 	paths, err := f.Parse(args)
 	if err != nil {
 		return err
 	}
+	if *formats {
+		return listFormats(stdout)
+	}
 	o, err := options(*hashes, *expect, paths)
 	if err != nil {
 		return err
 	}
-	out := newRows(*format, stdout, *quiet)
+	out := newRows(*format, stdout, *quiet, *verbose)
 	show := cli.NewProgress(name, *progress, stderr)
 	o.Add = show.Add
 	failed, no := false, false
@@ -126,4 +131,10 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cl
 		}
 	}
 	return ok, nil
+}
+
+func listFormats(w io.Writer) error {
+	read, named := evidence.Formats()
+	_, err := fmt.Fprintf(w, "read\n  %s\nknown by name, not read\n  %s\n", strings.Join(read, "\n  "), strings.Join(named, "\n  "))
+	return err
 }

@@ -21,14 +21,15 @@ type row struct {
 
 // rows prints the checks in the format that was asked for.
 type rows struct {
-	format string
-	w      io.Writer
-	csv    *csv.Writer
-	quiet  bool
+	format  string
+	w       io.Writer
+	csv     *csv.Writer
+	quiet   bool
+	verbose bool
 }
 
-func newRows(format string, w io.Writer, quiet bool) *rows {
-	r := &rows{format: format, w: w, quiet: quiet}
+func newRows(format string, w io.Writer, quiet, verbose bool) *rows {
+	r := &rows{format: format, w: w, quiet: quiet, verbose: verbose}
 	if format == "csv" {
 		r.csv = csv.NewWriter(w)
 		r.csv.Write([]string{"image", "check", "verdict", "detail", "ranges"}) // end tells of an error
@@ -48,7 +49,21 @@ func (r *rows) begin(e *evidence.Evidence) error {
 	}
 	_, err := fmt.Fprintf(r.w, "%s  %s, %s bytes, %d-byte sectors\n", escape.Text(e.Name), escape.Text(what),
 		cli.Count(e.Image.Size()), e.Image.SectorSize())
-	return err
+	if err != nil || !r.verbose {
+		return err
+	}
+	say := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(r.w, "  %-20s  %s\n", escape.Text(name), escape.Text(text))
+		}
+	}
+	say("exhibit", e.Exhibit)
+	say("set identifier", in.GUID)
+	say("segments", fmt.Sprintf("%d, %s to %s", len(in.Segments), in.Segments[0], in.Segments[len(in.Segments)-1]))
+	for _, f := range in.Fields {
+		say(f.Name, f.Value)
+	}
+	return nil
 }
 
 func (r *rows) add(x row) error {

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"kanshiki/forensics/evidence"
 )
@@ -64,6 +66,36 @@ func (f faultFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return n, err
 }
+
+// Memory is a folder of files in memory; names have no folder before them.
+type Memory map[string][]byte
+
+// Stat finds a file.
+func (m Memory) Stat(name string) (fs.FileInfo, error) { return fs.Stat(m.fs(), filepath.Base(name)) }
+
+// ReadDir lists all files.
+func (m Memory) ReadDir(string) ([]fs.DirEntry, error) { return fs.ReadDir(m.fs(), ".") }
+
+// Open opens a file.
+func (m Memory) Open(name string) (evidence.File, error) {
+	b, ok := m[filepath.Base(name)]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return memoryFile{bytes.NewReader(b)}, nil
+}
+
+func (m Memory) fs() fs.FS {
+	f := fstest.MapFS{}
+	for name, b := range m {
+		f[name] = &fstest.MapFile{Data: b, Mode: 0o444}
+	}
+	return f
+}
+
+type memoryFile struct{ *bytes.Reader }
+
+func (memoryFile) Close() error { return nil }
 
 // Opener says what Run needs: how to open the image through an Opener.
 type Opener func(evidence.Opener) (evidence.Image, error)
