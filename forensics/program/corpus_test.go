@@ -125,7 +125,7 @@ func TestAuthenticode(t *testing.T) {
 var seen = map[string]string{
 	"pe/corkami/signature.exe": "the message is byte for byte that of standard.exe, where osslsigncode reads it and finds the digest to differ",
 	"pe/radare2-testbins/signature2.exe": "the same message with four bytes of an object identifier overwritten (offset 0x73): openssl gives up, " +
-		"signer and stored digest are still there to be read; the state is unknown",
+		"signer and stored digest are still there to be read, and the signature over them is broken",
 	"pe/radare2-testbins/r2_nullptr_r_pkcs7_parse_signeddata": notLast + "; of the message only the digest can be read, no signer",
 	"pe/uthenticode/YourPhone.exe":                            notLast + "; the digest over all but the table fits, as Windows computes it",
 	"pe/made/after-signature.exe":                             notLast + "; the digest, which covers the appended bytes, differs",

@@ -62,13 +62,18 @@ func sample(t testing.TB, name string) []byte {
 
 // TestPlants: whatever a parser does to its process costs that one file.
 func TestPlants(t *testing.T) {
-	pool := NewPool(1, Limits{Memory: 96 << 20, CPU: 400 * time.Millisecond})
-	defer pool.Close()
 	good := sample(t, "fwd64.dll")
 	for _, c := range []struct {
 		plant string
 		kind  problem.Kind
-	}{{"panic", problem.ParserFault}, {"hang", problem.NoRepeat}, {"memory", problem.ParserFault}} {
+		limit Limits
+	}{
+		{"panic", problem.ParserFault, Limits{}},
+		{"hang", problem.NoRepeat, Limits{CPU: 2 * time.Second}},
+		{"memory", problem.ParserFault, Limits{Memory: 96 << 20}},
+	} {
+		pool := NewPool(1, c.limit)
+		defer pool.Close()
 		at := locator.Locator{Exhibit: "x", Entry: 7}
 		f, ps := DescribeBytes(t.Context(), append(slices.Clone(good), "PLANT "+c.plant...), Options{Pool: pool, At: at, Source: "a/b.dll"})
 		if len(ps) != 1 || ps[0].Kind != c.kind || ps[0].At != at || ps[0].Source != "a/b.dll" || ps[0].Severity != problem.Lost {

@@ -179,7 +179,7 @@ func (w *Facts) judge(catalogues *Catalogues, sums []string) {
 	case w.StateBy == "embedded" && w.State == Agrees:
 		w.say("signature-digest", w.Signature.DigestAlg+" "+w.Signature.DigestStored)
 		return
-	case w.State == Differs:
+	case w.State == Differs && w.Signature.DigestCalculated != "":
 		w.say("digest-differs", "stored "+w.Signature.DigestStored+", calculated "+w.Signature.DigestCalculated)
 	}
 	if catalogues == nil {

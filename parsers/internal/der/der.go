@@ -196,10 +196,17 @@ func BMP(b []byte) string {
 	return utf16.String(le)
 }
 
-// CheckDepth tells whether a value can be given to a reader that recurses.
-func CheckDepth(b []byte) error { return checkDepth(b, 0, 0) }
+// MaxValues bounds the values that Check accepts.
+const MaxValues = 1 << 16
 
-func checkDepth(b []byte, base int64, depth int) error {
+// Check tells whether a value can be given to a reader that recurses and makes
+// an object of every value.
+func Check(b []byte) error {
+	left := MaxValues
+	return check(b, 0, 0, &left)
+}
+
+func check(b []byte, base int64, depth int, left *int) error {
 	if depth > MaxDepth {
 		return cursor.Errorf(base, "values nested deeper than %d", MaxDepth)
 	}
@@ -208,8 +215,11 @@ func checkDepth(b []byte, base int64, depth int) error {
 		if err != nil {
 			return err
 		}
+		if *left--; *left < 0 {
+			return cursor.Errorf(base, "more than %d values", MaxValues)
+		}
 		if v.Constructed {
-			if err := checkDepth(v.Body, v.bodyOff, depth+1); err != nil {
+			if err := check(v.Body, v.bodyOff, depth+1, left); err != nil {
 				return err
 			}
 		}
@@ -217,4 +227,31 @@ func checkDepth(b []byte, base int64, depth int) error {
 		b = rest
 	}
 	return nil
+}
+
+// Encode makes a value of a tag and the parts of its body.
+func Encode(tag byte, parts ...[]byte) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	out := []byte{tag}
+	switch {
+	case n < 0x80:
+		out = append(out, byte(n))
+	case n < 1<<16:
+		out = append(out, 0x82, byte(n>>8), byte(n))
+		if n < 1<<8 {
+			out = []byte{tag, 0x81, byte(n)}
+		}
+	default:
+		out = append(out, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		if n < 1<<24 {
+			out = []byte{tag, 0x83, byte(n >> 16), byte(n >> 8), byte(n)}
+		}
+	}
+	for _, p := range parts {
+		out = append(out, p...)
+	}
+	return out
 }

@@ -53,10 +53,43 @@ func TestLengths(t *testing.T) {
 	}
 }
 
+func TestEncode(t *testing.T) {
+	for _, n := range []int{0, 1, 127, 128, 255, 256, 65535, 65536, 1<<24 - 1, 1 << 24} {
+		body := make([]byte, n)
+		v, rest, err := Read(Encode(0x04, body[:n/2], body[n/2:]), 0)
+		if err != nil || len(rest) != 0 || len(v.Body) != n || !v.Is(OctetString) {
+			t.Errorf("%d bytes: %d, %v", n, len(v.Body), err)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	many := make([]byte, 0, 2*MaxValues)
+	for range MaxValues - 1 {
+		many = append(many, 5, 0)
+	}
+	if err := Check(Encode(0x30, many)); err != nil {
+		t.Error(err)
+	}
+	if err := Check(Encode(0x30, many, []byte{5, 0})); err == nil {
+		t.Error("one value too many")
+	}
+	deep := []byte{5, 0}
+	for range MaxDepth {
+		deep = Encode(0x30, deep)
+	}
+	if err := Check(deep); err != nil {
+		t.Error(err)
+	}
+	if err := Check(Encode(0x30, deep)); err == nil {
+		t.Error("one level too many")
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte{0x30, 0x80, 2, 1, 5, 0, 0})
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		_ = CheckDepth(b)
+		_ = Check(b)
 		v, _, _ := Read(b, 0)
 		for _, k := range v.Kids() {
 			_, _ = k.OID(), k.Text()

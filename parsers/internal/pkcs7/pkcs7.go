@@ -136,7 +136,7 @@ func parse(b []byte, base int64, nested *int) (*Signed, error) {
 			s.readSigners(p, nested)
 		}
 	}
-	s.verify(outer.Full)
+	s.verify(info[0], parts, content)
 	return s, nil
 }
 
@@ -363,9 +363,10 @@ func (sg *Signer) Name() string {
 }
 
 // verify asks the library whether the signatures over the content are right.
-// It reads certificates strictly and recurses: depth is checked before, a
-// panic costs only this answer.
-func (s *Signed) verify(full []byte) {
+// It reads certificates strictly, recurses, and makes an object of every
+// value; so it is given the message without its content (as if detached), when
+// depth and number of values are within bounds. A panic costs only this answer.
+func (s *Signed) verify(oid der.Value, parts, content []der.Value) {
 	set := func(v Verdict) {
 		for i := range s.Signers {
 			s.Signers[i].Intact = v
@@ -376,12 +377,24 @@ func (s *Signed) verify(full []byte) {
 			set(NotCheckable)
 		}
 	}()
-	if der.CheckDepth(full) != nil {
+	if len(content) < 2 || len(s.Signers) == 0 {
 		return
 	}
-	p, err := mozilla.Parse(full)
+	inner := [][]byte{parts[0].Full, parts[1].Full, der.Encode(0x30, content[0].Full)}
+	for _, p := range parts[3:] {
+		inner = append(inner, p.Full)
+	}
+	detached := der.Encode(0x30, oid.Full, der.Encode(0xa0, der.Encode(0x30, inner...)))
+	if der.Check(detached) != nil {
+		return
+	}
+	p, err := mozilla.Parse(detached)
 	if err != nil {
 		return
+	}
+	// What is signed is the value without its tag and length (RFC 2315, 9.3).
+	if p.Content = s.Content.Body; s.Content.Is(der.OctetString) {
+		p.Content = s.Content.Octets()
 	}
 	var differs *mozilla.MessageDigestMismatchError
 	switch err := p.VerifyWithChainAtTime(nil, time.Time{}); {
