@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,7 +93,7 @@ func listAll(ctx context.Context, c common, args []string, l lister, stdout, std
 
 func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufio.Writer, p *cli.Progress) error {
 	if l.format == "csv" {
-		for i, c := range append(columns, l.moreColumns()...) {
+		for i, c := range slices.Concat(columns, l.moreColumns()) {
 			if i > 0 {
 				w.WriteByte(',')
 			}
@@ -135,10 +136,14 @@ func (b *buffers) get() []byte {
 func (b *buffers) put(p []byte) { b.pool.Put(&p) }
 
 func (l lister) moreColumns() []string {
-	if l.recover {
-		return recoveryColumns
+	var out []string
+	if l.zone != nil {
+		out = zoneColumns()
 	}
-	return nil
+	if l.recover {
+		out = append(out, recoveryColumns...)
+	}
+	return out
 }
 
 func (l lister) chunk(ctx context.Context, entries iter.Seq[*filesystem.Entry]) chunk {

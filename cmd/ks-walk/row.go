@@ -29,7 +29,16 @@ type row struct {
 // columns of CSV, in order; JSON has the same names.
 var columns = []string{"volume", "snapshot", "entry", "sequence", "kind", "state", "path", "path_proof", "stream", "size",
 	"si_created", "si_modified", "si_entry_modified", "si_accessed", "fn_created", "fn_modified", "fn_entry_modified", "fn_accessed",
-	"attributes", "reparse_tag", "sha256", "problems", "path_utf16"}
+	"attributes", "reparse_tag", "sha256", "problems", "path_utf16", "stream_utf16"}
+
+// zoneColumns follow with --zone.
+func zoneColumns() []string {
+	var out []string
+	for _, c := range columns[10:18] {
+		out = append(out, c+"_zone")
+	}
+	return out
+}
 
 func (r *row) size() int64 {
 	if r.s == nil {
@@ -131,6 +140,9 @@ func (r *row) appendJSON(b []byte) []byte {
 		b = append(b, `,"path_utf16":"`...)
 		b = append(hex.AppendEncode(b, units), '"')
 	}
+	if u := exactUnits(r.stream()); u != nil {
+		b = append(hex.AppendEncode(append(b, `,"stream_utf16":"`...), u), '"')
+	}
 	if r.extra != nil {
 		b = r.extra.appendJSON(b)
 	}
@@ -170,6 +182,12 @@ func (r *row) appendCSV(b []byte) []byte {
 		b = appendCell(b, join(ps))
 	}
 	b = hex.AppendEncode(append(b, ','), units)
+	b = hex.AppendEncode(append(b, ','), exactUnits(r.stream()))
+	if r.zone != nil {
+		for _, t := range r.times() {
+			b = appendZone(append(b, ','), t, r.zone)
+		}
+	}
 	if r.extra != nil {
 		b = r.extra.appendCSV(b)
 	} else if r.recover {
@@ -289,7 +307,23 @@ func appendZoneJSON(b []byte, t event.Ticks, zone *time.Location) []byte {
 	if !t.Valid() {
 		return append(b, "null"...)
 	}
-	return append(t.Time().In(zone).AppendFormat(append(b, '"'), "2006-01-02T15:04:05.0000000Z07:00"), '"')
+	return append(appendZone(append(b, '"'), t, zone), '"')
+}
+
+// appendZone writes a time of the zone with its distance from UTC, or nothing.
+func appendZone(b []byte, t event.Ticks, zone *time.Location) []byte {
+	if !t.Valid() {
+		return b
+	}
+	return t.Time().In(zone).AppendFormat(b, "2006-01-02T15:04:05.0000000Z07:00")
+}
+
+// exactUnits gives the UTF-16LE units of text that is shown escaped, or nil.
+func exactUnits(s string) []byte {
+	if s == "" || escape.Plain(s) {
+		return nil
+	}
+	return filesystem.Units(s)
 }
 
 func appendHex32(b []byte, v uint32) []byte {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/forensics/escape"
@@ -63,6 +64,7 @@ func runUSN(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	c := newCommon(usnHelp, stdout)
 	format := c.flags.Choice("format", "shape of the rows", "text", "jsonl", "csv")
 	from, to := c.flags.Times()
+	zone := c.flags.Zone()
 	args, err := c.flags.Parse(args)
 	if err != nil {
 		return err
@@ -76,16 +78,27 @@ func runUSN(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	}
 	w := bufio.NewWriterSize(stdout, 1<<20)
 	if *format == "csv" {
-		w.WriteString(strings.Join(usnColumns, ",") + "\n")
+		w.WriteString(strings.Join(usnColumns, ","))
+		if *zone != nil {
+			w.WriteString(",time_zone")
+		}
+		w.WriteByte('\n')
 	}
-	err = s.usn(ctx, args[1:], *format, *from, *to, w)
+	u := usnOptions{*format, *from, *to, *zone}
+	err = s.usn(ctx, args[1:], u, w)
 	if ferr := w.Flush(); err == nil {
 		err = ferr
 	}
 	return s.end(err)
 }
 
-func (s *session) usn(ctx context.Context, patterns []string, format string, from, to event.Ticks, w *bufio.Writer) error {
+type usnOptions struct {
+	format   string
+	from, to event.Ticks
+	zone     *time.Location
+}
+
+func (s *session) usn(ctx context.Context, patterns []string, o usnOptions, w *bufio.Writer) error {
 	journals := 0
 	for _, v := range s.volumes {
 		match := v.fs.Matcher(patterns)
@@ -101,10 +114,10 @@ func (s *session) usn(ctx context.Context, patterns []string, format string, fro
 			case err != nil:
 				s.warn("volume %d: $Extend/$UsnJrnl:$J: %v", v.Number, err)
 				continue
-			case from != 0 && c.Time < from || to != 0 && c.Time >= to || !match.Match(c.Path, ""):
+			case o.from != 0 && c.Time < o.from || o.to != 0 && c.Time >= o.to || !match.Match(c.Path, ""):
 				continue
 			}
-			line = appendChange(line[:0], format, v.Number, &c)
+			line = appendChange(line[:0], o, v.Number, &c)
 			if _, err := w.Write(line); err != nil {
 				return err
 			}
@@ -119,26 +132,22 @@ func (s *session) usn(ctx context.Context, patterns []string, format string, fro
 	return nil
 }
 
-// units gives the exact UTF-16LE units of a path that is not plain text.
-func units(path string) []byte {
-	if escape.Plain(path) {
-		return nil
-	}
-	return filesystem.Units(path)
-}
-
-func appendChange(b []byte, format string, volume int, c *filesystem.Change) []byte {
-	switch format {
+func appendChange(b []byte, o usnOptions, volume int, c *filesystem.Change) []byte {
+	switch o.format {
 	case "jsonl":
-		return appendChangeJSON(b, volume, c)
+		return appendChangeJSON(b, o.zone, volume, c)
 	case "csv":
-		return appendChangeCSV(b, volume, c)
+		return appendChangeCSV(b, o.zone, volume, c)
 	}
 	at := len(b)
 	if c.Time.Valid() {
 		b = c.Time.Append(b, event.Exact)
 	}
 	b = pad(b, at+29)
+	if o.zone != nil {
+		b = append(appendZone(b, c.Time, o.zone), ' ')
+		at = len(b) - 29
+	}
 	b = strconv.AppendUint(b, c.Ref.Entry, 10)
 	b = strconv.AppendUint(append(b, '-'), uint64(c.Ref.Sequence), 10)
 	b = pad(b, at+42)
@@ -150,7 +159,7 @@ func appendChange(b []byte, format string, volume int, c *filesystem.Change) []b
 	return append(b, '\n')
 }
 
-func appendChangeJSON(b []byte, volume int, c *filesystem.Change) []byte {
+func appendChangeJSON(b []byte, zone *time.Location, volume int, c *filesystem.Change) []byte {
 	number := func(key string, v uint64) {
 		b = append(append(append(b, ',', '"'), key...), '"', ':')
 		b = strconv.AppendUint(b, v, 10)
@@ -159,6 +168,9 @@ func appendChangeJSON(b []byte, volume int, c *filesystem.Change) []byte {
 	number("snapshot", 0)
 	number("usn", c.USN)
 	b = appendTimeJSON(append(b, `,"time":`...), c.Time)
+	if zone != nil {
+		b = appendZoneJSON(append(b, `,"time_zone":`...), c.Time, zone)
+	}
 	number("entry", c.Ref.Entry)
 	number("sequence", uint64(c.Ref.Sequence))
 	number("parent_entry", c.Parent.Entry)
@@ -170,13 +182,13 @@ func appendChangeJSON(b []byte, volume int, c *filesystem.Change) []byte {
 	number("version", uint64(c.Version))
 	b = appendString(append(b, `,"path":`...), c.Path)
 	b = appendString(append(b, `,"path_proof":`...), c.Proof)
-	if u := units(c.Path); u != nil {
+	if u := exactUnits(c.Path); u != nil {
 		b = append(hex.AppendEncode(append(b, `,"path_utf16":"`...), u), '"')
 	}
 	return append(b, '}', '\n')
 }
 
-func appendChangeCSV(b []byte, volume int, c *filesystem.Change) []byte {
+func appendChangeCSV(b []byte, zone *time.Location, volume int, c *filesystem.Change) []byte {
 	b = strconv.AppendInt(b, int64(volume), 10)
 	b = append(b, ",0"...)
 	number := func(v uint64) { b = strconv.AppendUint(append(b, ','), v, 10) }
@@ -193,6 +205,9 @@ func appendChangeCSV(b []byte, volume int, c *filesystem.Change) []byte {
 	number(uint64(c.Version))
 	b = appendCell(append(b, ','), c.Path)
 	b = append(append(b, ','), c.Proof...)
-	b = hex.AppendEncode(append(b, ','), units(c.Path))
+	b = hex.AppendEncode(append(b, ','), exactUnits(c.Path))
+	if zone != nil {
+		b = appendZone(append(b, ','), c.Time, zone)
+	}
 	return append(b, '\n')
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -45,20 +46,14 @@ func rowsOf(r io.ReaderAt, size int64) (rows map[string]bool, told int, places [
 					tell(asDamage(err))
 					continue
 				}
-				rows[fmt.Sprintf("%s:%x %d", p, s.Name(), fnv(b.Bytes()))] = true
+				rows[fmt.Sprintf("%s:%x %d", p, s.Name(), maphash.Bytes(seed, b.Bytes()))] = true
 			}
 		}
 	}
 	return rows, told, places
 }
 
-func fnv(b []byte) uint64 {
-	h := uint64(14695981039346656037)
-	for _, c := range b {
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	return h
-}
+var seed = maphash.MakeSeed()
 
 // A cut image loses nothing, or something is told.
 func TestTruncationLaw(t *testing.T) {
