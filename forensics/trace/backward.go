@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kanshiki/forensics/event"
 )
@@ -149,6 +150,7 @@ func (a *analysis) backward(s *Suspect) error {
 				}
 			}
 			a.edge(from, to, "unpacked", g, how, c.ID)
+			a.unpackedBy(s, f, c)
 			if err := a.delivered(f); err != nil {
 				return err
 			}
@@ -178,6 +180,30 @@ func (a *analysis) backward(s *Suspect) error {
 		a.fetched(s.File)
 	}
 	return nil
+}
+
+// unpackedBy names an archiver that had the archive open shortly before the
+// file was born.
+func (a *analysis) unpackedBy(s *Suspect, archive *File, c *Claim) {
+	if s.File == nil {
+		return
+	}
+	for _, r := range a.r.runs {
+		if r.grade < Supported || !slices.Contains(r.list, archive.Key) || r.key == s.Key || s.File.Born() < r.at || s.File.Born().Sub(r.at) > 2*time.Minute {
+			continue
+		}
+		g := Possible
+		if slices.Contains(r.list, s.Key) && s.File.Born() <= r.at.Add(firstSeconds+slack) {
+			g = Supported
+		}
+		actor := Entity{Role: "actor", Kind: "program", Name: baseOf(r.key), Path: r.key}
+		if f := a.w.at(r.key, r.at); f != nil {
+			actor = withRole(f.entity("actor"), "program")
+		}
+		w := a.claim("unpacked-by", g, []Entity{s.entity("object"), actor}, "actor", actor.Name, "file", s.name())
+		w.From, w.To, w.Events = c.From, c.To, append(slices.Clone(c.Events), r.ev.ID)
+		return
+	}
 }
 
 func withRole(e Entity, kind string) Entity { e.Kind = kind; return e }

@@ -51,6 +51,7 @@ type records struct {
 	clears     []*event.Event
 	clocks     []*event.Event
 	policies   []*event.Event // changes of the audit policy
+	accounts   []*event.Event // local accounts
 	logons     []*event.Event
 	zones      map[string][]*event.Event // by key of the file
 	entries    map[ref][]*event.Event    // $MFT rows
@@ -73,6 +74,10 @@ func (w *World) collect() *records {
 		case strings.HasPrefix(e.Artifact, "filesystem/zone"):
 			k := Key(e.Path, w.Machine, e.UserSID)
 			r.zones[k] = append(r.zones[k], e)
+			continue
+		}
+		if e.Artifact == "logon/sam" && e.Fact && e.User != "" {
+			r.accounts = append(r.accounts, e)
 			continue
 		}
 		if g := ranGrade(e); g > CannotKnow {

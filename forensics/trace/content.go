@@ -245,7 +245,7 @@ func wide(s string) []byte {
 
 func fromFacts(f *program.Facts) *Program {
 	p := &Program{Signature: Signature(f.State), Known: f.Known != nil}
-	if f.Timestamp > 0 {
+	if _, hash := f.Fact("stamp-is-hash"); f.Timestamp > 0 && !hash {
 		t := event.Ticks(uint64(f.Timestamp)*10000000 + 116444736000000000)
 		if f.Timestamp > 0x30000000 { // 1995: older stamps are no dates of programs that Windows ran
 			p.Timestamp = t

@@ -202,7 +202,7 @@ func (a *analysis) sent(h *contact, f *File, from, to event.Ticks) *Claim {
 	c.Channel, c.From, c.To, c.Events = "network", first, last, ids
 	a.bounds(c, total)
 	for _, s := range h.by {
-		w := a.claim("sent-by", Possible, []Entity{object, s.entity("actor")}, "actor", s.name())
+		w := a.claim("sent-by", Supported, []Entity{object, s.entity("actor")}, "actor", s.name())
 		w.Channel, w.From, w.To, w.Events = "network", first, last, ids
 		a.bounds(w, total)
 	}
@@ -295,11 +295,20 @@ func (a *analysis) reach() {
 		return
 	}
 	var entities []Entity
-	for _, sid := range sortedKeys(a.w.Machine.Users) {
-		if u := a.w.Machine.Users[sid]; strings.HasPrefix(sid, "S-1-5-21-") {
+	seen := map[string]bool{}
+	for _, e := range a.r.accounts { // the machine's own accounts, whose secrets lie on it
+		if !seen[e.User] {
+			seen[e.User] = true
+			entities = append(entities, Entity{Role: "object", Kind: "account", Name: e.User, Value: e.UserSID})
+			ids = appendID(ids, e.ID)
+		}
+	}
+	for _, sid := range sortedKeys(a.w.Machine.Users) { // and those that have a profile here
+		if u := a.w.Machine.Users[sid]; strings.HasPrefix(sid, "S-1-5-21-") && !seen[u.Name] {
 			entities = append(entities, Entity{Role: "object", Kind: "account", Name: firstNonEmpty(u.Name, sid), Value: sid})
 		}
 	}
+	slices.SortStableFunc(entities, func(x, y Entity) int { return strings.Compare(x.Name, y.Name) })
 	if len(entities) > 0 {
 		c := a.claim("credentials", Possible, entities, "count", counted(len(entities), "account", "accounts"))
 		c.Channel, c.Events = "any", ids

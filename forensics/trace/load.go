@@ -41,6 +41,13 @@ func Load(ctx context.Context, st *store.Store, m *artifact.Machine, exhibits []
 		func() error {
 			return w.take(st.Events(ctx, store.Query{Exhibits: ids, Artifacts: []string{"filesystem/zoneidentifier"}}), false)
 		},
+		func() error { // what a clean-up took out of temporary folders
+			return w.takeAll(st.Events(ctx, store.Query{Exhibits: ids, Artifacts: []string{"filesystem/usn"}, Actions: []event.Action{event.Deleted},
+				Where: []store.Where{{Column: "path", Pattern: "*/temp/*"}}}))
+		},
+		func() error { // accounts
+			return w.take(st.Facts(ctx, store.Query{Exhibits: ids, Artifacts: []string{"logon/sam"}}), true)
+		},
 		func() error { // changes of the audit policy
 			return w.take(st.Events(ctx, store.Query{Exhibits: ids, Artifacts: []string{"eventlog/*"}, Actions: []event.Action{event.Configured}}), false)
 		},
@@ -101,6 +108,18 @@ func (w *World) take(rows func(func(*event.Event, error) bool), facts bool) erro
 	return nil
 }
 
+func (w *World) takeAll(rows func(func(*event.Event, error) bool)) error {
+	for e, err := range rows {
+		if err != nil {
+			return err
+		}
+		c := *e
+		c.Fields = slices.Clone(e.Fields)
+		w.Records = append(w.Records, &c)
+	}
+	return nil
+}
+
 func (w *World) takeFiles(ctx context.Context, st *store.Store, ids []string, named map[string]bool) error {
 	var last *File
 	for f, err := range st.Files(ctx, ids...) {
@@ -146,6 +165,9 @@ func (w *World) takeEntries(ctx context.Context, st *store.Store, ids []string) 
 				w.From = e.Ticks // the volume was born when its $MFT was
 			}
 			all, ok := want[ref{e.At.Exhibit, e.At.Volume, e.Entry, e.Sequence}]
+			if e.Action == event.Deleted && strings.Contains(strings.ToLower(e.Path), "/temp/") && artifacts[0] == "filesystem/usn" {
+				continue // taken already
+			}
 			if !ok || !all && e.MACB&event.FNBorn == 0 && artifacts[0] == "filesystem/mft" {
 				continue
 			}

@@ -12,7 +12,6 @@ import (
 	"kanshiki/forensics/evidence"
 	"kanshiki/forensics/filesystem"
 	"kanshiki/forensics/locator"
-	"kanshiki/forensics/problem"
 	"kanshiki/forensics/program"
 	"kanshiki/forensics/program/known"
 	"kanshiki/forensics/timeline"
@@ -102,7 +101,7 @@ func (r *Reopened) Volume(ctx context.Context, exhibit string, number int) (*fil
 // Describe asks what a program says of itself, in a child process, with the
 // catalogues of its own machine.
 func (r *Reopened) Describe(ctx context.Context, f *File, content io.ReaderAt, size int64) (*program.Facts, error) {
-	cats, err := r.catalogues(ctx, f.Exhibit, f.Volume)
+	cats, err := r.catalogues(ctx, f.Exhibit)
 	if err != nil {
 		return nil, err
 	}
@@ -112,53 +111,37 @@ func (r *Reopened) Describe(ctx context.Context, f *File, content io.ReaderAt, s
 	return facts, ctx.Err()
 }
 
-// catalogueGlobs is where Windows keeps the catalogues of what it trusts.
-var catalogueGlobs = []string{"Windows/System32/CatRoot/**/*.cat", "WINDOWS/system32/CatRoot/*/*.cat"}
-
-// maxCatalogue is the size up to which a catalogue is read.
-const maxCatalogue = 32 << 20
-
-func (r *Reopened) catalogues(ctx context.Context, exhibit string, number int) (*program.Catalogues, error) {
-	key := fmt.Sprint(exhibit, "/", number)
-	if c := r.cats[key]; c != nil {
+// catalogues reads those of all volumes of an exhibit into one set: a program on
+// D: is judged by what C: trusts.
+func (r *Reopened) catalogues(ctx context.Context, exhibit string) (*program.Catalogues, error) {
+	if c := r.cats[exhibit]; c != nil {
 		return c, nil
 	}
-	fs, err := r.Volume(ctx, exhibit, number)
+	e, err := r.evidence(ctx, exhibit)
 	if err != nil {
 		return nil, err
 	}
 	c := program.NewCatalogues()
-	seen := map[filesystem.Ref]bool{}
-	for m, err := range fs.Glob(ctx, catalogueGlobs) {
-		if err != nil {
-			return nil, err
-		}
-		if seen[m.Entry.Ref] || m.Stream != "" {
-			continue
-		}
-		seen[m.Entry.Ref] = true
-		at := locator.Locator{Exhibit: exhibit, Volume: number, Entry: m.Entry.Ref.Entry, Sequence: m.Entry.Ref.Sequence}
-		name := m.Entry.Names[m.Name].Path
-		s, err := fs.Open(ctx, m.Entry.Ref, "")
-		if err == nil && s.Size() <= maxCatalogue {
-			b := make([]byte, s.Size())
-			if _, err = io.ReadFull(io.NewSectionReader(s, 0, s.Size()), b); err == nil {
-				c.Add(at, name, b)
+	if e.Image != nil {
+		list, _ := volume.List(e.Image, exhibit, e.Name)
+		for _, v := range list {
+			if !v.Kind.Readable() {
 				continue
 			}
+			fs, err := r.Volume(ctx, exhibit, v.Number)
+			if err != nil {
+				if ctx.Err() != nil {
+					return nil, err
+				}
+				continue // the build has told of this volume
+			}
+			if err := c.Load(ctx, fs, locator.Locator{Exhibit: exhibit, Volume: v.Number}); err != nil {
+				return nil, err
+			}
 		}
-		c.Missing(unreadCatalogue(at, name, err))
 	}
-	r.cats[key] = c
+	r.cats[exhibit] = c
 	return c, nil
-}
-
-func unreadCatalogue(at locator.Locator, name string, err error) problem.Problem {
-	found := "larger than the limit"
-	if err != nil {
-		found = err.Error()
-	}
-	return problem.Problem{At: at, Source: name, Kind: problem.Unreadable, Severity: problem.Doubt, Expected: "a catalogue that can be read", Found: found}
 }
 
 // Bytes reads a record again, at most most bytes of it; image is where its

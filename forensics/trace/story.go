@@ -204,7 +204,7 @@ func (a *analysis) timesChanged(s *Suspect) {
 		return
 	}
 	for _, e := range a.changesOf(s.File) {
-		if !only(field(e, "reason"), "BASIC_INFO_CHANGE", "CLOSE") {
+		if !timesOnly(e) {
 			continue
 		}
 		c := a.claim("times-changed", Proven, []Entity{s.entity("object")}, "file", s.name())
@@ -475,7 +475,7 @@ func (a *analysis) cleared() {
 			continue
 		}
 		log := firstNonEmpty(field(e, "cleared"), field(e, "channel"), e.Source)
-		object := Entity{Role: "object", Kind: "log", Name: log, Path: e.Source}
+		object := Entity{Role: "object", Kind: "log", Name: log, Path: logFile(e.Source, log)}
 		c := a.claim("cleared", lowered(e, Proven), []Entity{object}, "log", log, "at", e.Ticks.String())
 		c.From, c.To, c.Events = e.Ticks, e.Ticks, []event.ID{e.ID}
 		a.node(Node{ID: "log:" + log, Kind: "log", Label: log + " log cleared", At: e.Ticks})
@@ -487,6 +487,15 @@ func (a *analysis) cleared() {
 	}
 }
 
+// logFile is the file of the log that a record says was cleared: the record may
+// stand in another log of the same folder.
+func logFile(source, log string) string {
+	if !strings.HasSuffix(strings.ToLower(source), ".evtx") || strings.Contains(log, ".") {
+		return source
+	}
+	return source[:strings.LastIndexByte(source, '/')+1] + strings.ReplaceAll(log, "/", "%4") + ".evtx"
+}
+
 // clearedByProgram names the suspect that had run under the account which
 // cleared a log: time and account together make it possible, no more.
 func (a *analysis) clearedByProgram(e *event.Event, object Entity, log string) {
@@ -495,7 +504,7 @@ func (a *analysis) clearedByProgram(e *event.Event, object Entity, log string) {
 		var by event.ID
 		for _, r := range a.runsOf(s.Key) {
 			if r.grade >= Supported && r.at.Valid() {
-				account = account || r.user != "" && r.user == e.UserSID || a.ownerOf(s.Key) == e.UserSID && e.UserSID != ""
+				account = account || a.isAccount(e, r.user) || a.isAccount(e, a.ownerOf(s.Key))
 				if r.at <= e.Ticks && r.at > last {
 					last, by = r.at, r.ev.ID
 				}
@@ -508,6 +517,16 @@ func (a *analysis) clearedByProgram(e *event.Event, object Entity, log string) {
 		c.From, c.To, c.Events = e.Ticks, e.Ticks, []event.ID{e.ID, by}
 		return
 	}
+}
+
+// isAccount tells whether a record's account is the one of a SID; some records
+// have the name alone.
+func (a *analysis) isAccount(e *event.Event, sid string) bool {
+	if sid == "" || e.UserSID != "" {
+		return sid != "" && sid == e.UserSID
+	}
+	name := e.User[strings.LastIndexByte(e.User, '\\')+1:]
+	return name != "" && strings.EqualFold(name, a.w.Machine.Users[sid].Name)
 }
 
 // ownerOf is the account whose profile holds a key.

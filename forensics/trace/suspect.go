@@ -308,7 +308,7 @@ func (a *analysis) forged(f *File, p *Program) []string {
 		tests = append(tests, "$SI times are whole seconds, $FN times are not")
 	}
 	for _, e := range a.changesOf(f) {
-		if only(field(e, "reason"), "BASIC_INFO_CHANGE", "CLOSE") && e.Ticks > f.FN.Born.Add(slack) && f.SI.Modified < e.Ticks && old {
+		if timesOnly(e) && e.Ticks >= f.FN.Born && old {
 			tests = append(tests, "the journal has a change of times alone at "+e.Ticks.Format(event.Second))
 			break
 		}
@@ -322,19 +322,12 @@ func (a *analysis) forged(f *File, p *Program) []string {
 	return tests
 }
 
-// only tells whether a list of reasons holds nothing but these.
-func only(reasons string, allowed ...string) bool {
-	if reasons == "" {
-		return false
-	}
-	first := false
-	for _, r := range strings.FieldsFunc(reasons, func(c rune) bool { return c == '|' || c == ' ' || c == ',' }) {
-		if !slices.Contains(allowed, r) {
-			return false
-		}
-		first = first || r == allowed[0]
-	}
-	return first
+// timesOnly tells whether a journal row is a change of times or attributes and of
+// nothing else since the file was opened: reasons add up until it is closed, so
+// what a copy or an archive tool sets while it writes does not stand alone.
+func timesOnly(e *event.Event) bool {
+	const closed, basicInfo = 0x80000000, 0x8000
+	return number(e, "reason_flags")&^closed == basicInfo
 }
 
 // unpackedBurst tells whether a file was born with others in its folder within

@@ -57,7 +57,7 @@ func TestStory(t *testing.T) {
 		"deleted object=" + rarPath:                       Proven,
 		"cleared object=Security":                         Proven,
 		"left object=" + rarPath:                          Possible,
-		"credentials object=sato object=kanri":            Possible,
+		"credentials object=kanri object=sato":            Possible,
 		"no-volume ":                                      CannotKnow,
 	} {
 		if g, ok := got[k]; !ok || g != want {

@@ -249,18 +249,20 @@ func (a *analysis) emptied(from event.Ticks) {
 		id event.ID
 	}
 	byFolder := map[string][]gone{}
-	for _, f := range a.w.Files {
-		if !f.Deleted || !strings.Contains(f.Key, "/temp/") {
-			continue
-		}
-		if t, e := a.deletedAt(f); t.Valid() && t >= from {
-			i := strings.Index(f.Key, "/temp/")
-			byFolder[f.Key[:i+len("/temp")]] = append(byFolder[f.Key[:i+len("/temp")]], gone{t, e.ID})
+	for _, changes := range a.r.changes {
+		for _, e := range changes {
+			if e.Action != event.Deleted || e.Ticks < from || !e.Ticks.Valid() {
+				continue
+			}
+			key := Key(e.Path, a.w.Machine, "")
+			if i := strings.Index(key, "/temp/"); i >= 0 {
+				byFolder[key[:i+len("/temp")]] = append(byFolder[key[:i+len("/temp")]], gone{e.Ticks, e.ID})
+			}
 		}
 	}
 	for _, dir := range sortedKeys(byFolder) {
 		all := byFolder[dir]
-		slices.SortStableFunc(all, func(x, y gone) int { return cmp.Compare(x.at, y.at) })
+		slices.SortFunc(all, func(x, y gone) int { return cmp.Or(cmp.Compare(x.at, y.at), slices.Compare(x.id[:], y.id[:])) })
 		for i := 0; i < len(all); {
 			j := i + 1
 			for j < len(all) && all[j].at.Sub(all[j-1].at) < 10*time.Second {

@@ -27,6 +27,7 @@ var Rules = []Rule{
 	{"downloaded", Touched, "downloaded", TheAct, "{file} came from {url}", "{file} は {url} から取得されました", "who asked for it"},
 	{"unpacked", Touched, "unpacked", TheAct, "{file} is the member {member} of {archive}", "{file} は {archive} の中の {member} です", "who unpacked it"},
 	{"came", Touched, "wrote", TheAct, "{file} came into being on this disk", "{file} がこのディスクに作成されました", "what wrote it"},
+	{"unpacked-by", Touched, "unpacked", TheActor, "{actor} unpacked {file}", "{actor} が {file} を展開しました", "that no other program did; who used it"},
 	{"ran", Touched, "ran", TheAct, "{program} was run", "{program} が実行されました", "by whom; that it ran to an end"},
 	{"wrote", Touched, "wrote", TheActor, "{actor} placed {file}", "{actor} が {file} を置きました", "that no other program did"},
 	{"starts", Touched, "persisted", TheAct, "{program} starts by itself from {place}", "{program} は {place} から自動起動します", "who set it; that it was started so"},

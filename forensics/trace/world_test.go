@@ -118,8 +118,10 @@ func (m *maker) file(path, data string, born event.Ticks) *File {
 }
 
 func (m *maker) change(f *File, t event.Ticks, a event.Action, reason string) {
-	m.event(event.Event{Artifact: "filesystem/usn", Action: a, Meaning: reason, Ticks: t, Path: f.Path, Entry: f.Entry, Sequence: 1, Fields: []event.Field{event.Str("reason", reason)}})
+	m.event(event.Event{Artifact: "filesystem/usn", Action: a, Meaning: reason, Ticks: t, Path: f.Path, Entry: f.Entry, Sequence: 1, Fields: []event.Field{event.Hex("reason_flags", flags[reason])}})
 }
+
+var flags = map[string]uint32{"FILE_CREATE": 0x100, "BASIC_INFO_CHANGE": 0x8000, "FILE_DELETE|CLOSE": 0x80000200}
 
 // gone deletes a file; its clusters stay its own.
 func (m *maker) gone(f *File, t event.Ticks) {

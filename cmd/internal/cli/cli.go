@@ -100,3 +100,15 @@ func Usage(format string, args ...any) error {
 func Warn(stderr io.Writer, name, format string, args ...any) {
 	fmt.Fprintf(stderr, "%s: warning: %s\n", name, escape.Text(fmt.Sprintf(format, args...)))
 }
+
+// Code is the exit code that an error of a command stands for.
+func Code(err error) int {
+	var e *exit
+	switch {
+	case err == nil || errors.Is(err, errHelp):
+		return Done
+	case errors.As(err, &e):
+		return e.code
+	}
+	return Failed
+}
