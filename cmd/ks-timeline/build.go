@@ -34,7 +34,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	exhibit := f.String("exhibit", "", "the exhibit's `name` (one piece of evidence): a-z, 0-9, -")
 	machine := f.String("machine", "", "the `machine` that the evidence belongs to, where it does not say")
 	examiner := f.String("examiner", "", "`name` for the custody log")
-	memory := f.Int64("memory", 64, "`MiB` for rows on their way to the store; what does not fit goes to the case folder")
+	memory := f.Int64("memory", 256, "`MiB` to hold at most, beside 0.3 KiB for each entry of a volume; what does not fit goes to the case folder")
 	workers := f.Int("workers", 0, "`number` of sources read side by side; 0: one per core")
 	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
 	quiet := f.Bool("quiet", false, "print nothing but errors")

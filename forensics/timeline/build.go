@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (silent) Add(int64)           {}
 // Options change a build. The zero value works.
 type Options struct {
 	Workers     int   // goroutines that read sources; 0 is GOMAXPROCS
-	Memory      int64 // for rows on their way to the store; 0 is 64 MiB
+	Memory      int64 // that the process should hold at most, beside 0.3 KiB for each entry; 0 is 256 MiB
 	Progress    Progress
 	Specs       []artifact.Spec       // nil: all of them
 	VolumeSpecs []artifact.VolumeSpec // nil: all of them
@@ -82,6 +83,9 @@ func Build(ctx context.Context, c *custody.Case, ev []*evidence.Evidence, o Opti
 	if o.Progress == nil {
 		o.Progress = silent{}
 	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
+	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -109,25 +113,31 @@ func Build(ctx context.Context, c *custody.Case, ev []*evidence.Evidence, o Opti
 
 // builder is the work on one exhibit.
 type builder struct {
-	ctx    context.Context
-	ev     *evidence.Evidence
-	opt    Options
-	rows   *store.Builder
-	places []*place
-	res    Result
-	sums   tally
+	ctx   context.Context
+	ev    *evidence.Evidence
+	opt   Options
+	rows  *store.Builder
+	large weight
+	// release undoes bound, when the rows are written.
+	release func()
+	places  []*place
+	res     Result
+	sums    tally
 }
 
 func buildOne(ctx context.Context, c *custody.Case, e *evidence.Evidence, o Options) (Result, error) {
-	rows, err := store.Create(c.Dir, e.Exhibit, store.Options{Memory: o.Memory})
+	rows, err := store.Create(c.Dir, e.Exhibit, store.Options{Memory: o.Memory / 4})
 	if err != nil {
 		return Result{}, err
 	}
-	b := &builder{ctx: ctx, ev: e, opt: o, rows: rows}
+	b := &builder{ctx: ctx, ev: e, opt: o, rows: rows, large: weight{free: o.Memory / 4}}
 	b.res = Result{Exhibit: e.Exhibit, States: map[coverage.State]int{}}
 	b.res.Machine.Name = e.Machine
 	b.sums.cap = map[string]int{}
 	defer func() {
+		if b.release != nil {
+			b.release()
+		}
 		for _, p := range b.places {
 			p.close()
 		}
@@ -168,6 +178,7 @@ func (b *builder) run() error {
 	if b.ev.Machine != "" {
 		b.res.Machine.Name = b.ev.Machine
 	}
+	b.release = b.bound()
 	if err := b.readAll(sources); err != nil {
 		return err
 	}
@@ -187,6 +198,19 @@ func (b *builder) run() error {
 	}
 	b.flushProblems()
 	return nil
+}
+
+// bound tells the runtime how much memory is meant to be enough, so that it
+// collects before it grows. A source that needs more still gets it.
+func (b *builder) bound() (release func()) {
+	entries := int64(0)
+	for _, p := range b.places {
+		if p.fs != nil {
+			entries += int64(p.fs.Info().Entries)
+		}
+	}
+	old := debug.SetMemoryLimit(b.opt.Memory*7/8 + entries*300)
+	return func() { debug.SetMemoryLimit(old) }
 }
 
 // record puts the exhibit into the case's papers.

@@ -223,7 +223,7 @@ func TestSameBytes(t *testing.T) {
 	for _, workers := range []int{1, 2, 5} {
 		caseDir := filepath.Join(t.TempDir(), "case")
 		specs := []artifact.Spec{lineSpec("test/lines", "Logs/*.txt"), lineSpec("test/more", "Logs/1*.txt")}
-		buildFolder(t, dir, caseDir, Options{Specs: specs, VolumeSpecs: []artifact.VolumeSpec{}, Workers: workers, Memory: 1 << 16})
+		buildFolder(t, dir, caseDir, Options{Specs: specs, VolumeSpecs: []artifact.VolumeSpec{}, Workers: workers, Memory: 1 << 22})
 		got := map[string]string{}
 		filepath.WalkDir(filepath.Join(caseDir, "store"), func(p string, d fs.DirEntry, err error) error {
 			if !d.IsDir() {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/coverage"
@@ -163,6 +164,7 @@ func (b *builder) read(s *source, a *store.Appender) error {
 		return b.unread(s, k, problem.Unreadable, err)
 	}
 	defer done()
+	defer b.large.take(b.held(s))()
 	sum := b.load(in, s.size)
 	for i, n := range s.specs {
 		if err := b.ctx.Err(); err != nil {
@@ -180,6 +182,50 @@ func (b *builder) read(s *source, a *store.Appender) error {
 		}
 	}
 	return nil
+}
+
+// streams is the limit of a Spec from which on it cannot hold its source in
+// memory.
+const streams = 1 << 30
+
+// held is about the memory that reading a source takes: its size, but where
+// its Specs read it in pieces.
+func (b *builder) held(s *source) int64 {
+	for _, n := range s.specs {
+		if l := b.opt.Specs[n].Limit; l < streams && s.size <= l {
+			return s.size
+		}
+	}
+	return min(s.size, inMemory)
+}
+
+// weight lets large sources be read side by side only as far as memory goes.
+// One alone always goes.
+type weight struct {
+	mu   sync.Mutex
+	wait *sync.Cond
+	free int64
+	busy int
+}
+
+func (w *weight) take(n int64) (give func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.wait == nil {
+		w.wait = sync.NewCond(&w.mu)
+	}
+	for n > w.free && w.busy > 0 {
+		w.wait.Wait()
+	}
+	w.free -= n
+	w.busy++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.free += n
+		w.busy--
+		w.wait.Broadcast()
+	}
 }
 
 // load reads a small source at once; it returns the digest where every byte
