@@ -20,7 +20,7 @@ ks-walk timestomp [OPTIONS] IMAGE [PATTERN…]
 
 Entries whose times contradict each other or the change journal. Each test has
 its values, its strength, and what else does the same: no test proves alone that
-times were forged. Entries with one weak test only are left out without --all.
+times were forged. Entries with weak tests that say the same are left out without --all.
 
 si-before-fn        $SI created lies before $FN created
 whole-seconds       $SI times without a fraction of a second, $FN has one
@@ -66,7 +66,7 @@ func (s *session) timestomp(ctx context.Context, patterns []string, format strin
 				return err
 			}
 			n := &f.Entry.Names[0]
-			if !all && len(f.Tests) == 1 && f.Tests[0].Strength == filesystem.Weak || !match.Match(n.Path, "") {
+			if !all && !worthShowing(f.Tests) || !match.Match(n.Path, "") {
 				continue
 			}
 			line = appendFinding(line[:0], format, v.Number, f, n)
@@ -76,6 +76,21 @@ func (s *session) timestomp(ctx context.Context, patterns []string, format strin
 		}
 	}
 	return nil
+}
+
+// worthShowing holds back what every installer leaves: one weak test, or two
+// that say the same.
+func worthShowing(tests []filesystem.TimeTest) bool {
+	weak := 0
+	for _, t := range tests {
+		if t.Strength > filesystem.Weak {
+			return true
+		}
+		if t.Name != "before-volume" { // follows from si-before-fn
+			weak++
+		}
+	}
+	return weak > 1
 }
 
 func appendFinding(b []byte, format string, volume int, f filesystem.TimeFinding, n *filesystem.Name) []byte {

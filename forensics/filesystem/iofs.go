@@ -63,13 +63,8 @@ func (f ioFS) Open(name string) (fs.File, error) {
 	return file, nil
 }
 
-type ioKid struct {
-	name string
-	f    ntfs.File
-}
-
-func ioKids(dir ntfs.File) func(yield func(ioKid) bool) {
-	return func(yield func(ioKid) bool) {
+func ioKids(dir ntfs.File) func(yield func(ioInfo) bool) {
+	return func(yield func(ioInfo) bool) {
 		seen := map[string]bool{}
 		for l, f := range dir.Children() {
 			if !f.InUse() || f.Ref().Record() < firstUser {
@@ -83,7 +78,7 @@ func ioKids(dir ntfs.File) func(yield func(ioKid) bool) {
 				continue
 			}
 			seen[name] = true
-			if !yield(ioKid{name, f}) {
+			if !yield(ioInfo{name, f}) {
 				return
 			}
 		}
@@ -148,7 +143,7 @@ func (d *ioDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	if !d.read {
 		d.read = true
 		for kid := range ioKids(d.info.f) {
-			d.rest = append(d.rest, ioInfo{kid.name, kid.f})
+			d.rest = append(d.rest, kid)
 		}
 		slices.SortFunc(d.rest, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	}
