@@ -3,6 +3,7 @@ package filesystem
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 
 	"kanshiki/parsers/ntfs"
@@ -70,6 +71,11 @@ type globber struct {
 	pats  []pattern
 	seen  map[uint64]bool
 	yield func(Match, error) bool
+
+	entry *Entry // of the last hit: the names of one file in one directory follow each other
+	last  ntfs.File
+	links []ntfs.Link
+	next  int // most often the index of the next hit
 }
 
 func (g *globber) compile(s string) pattern {
@@ -163,14 +169,14 @@ func mark(m map[int]bool, i int) map[int]bool {
 }
 
 func (g *globber) hit(l ntfs.Link, f ntfs.File, hits map[int]bool) bool {
-	name := 0
-	for x := range f.Links() {
-		if x == l {
-			break
-		}
-		name++
+	if g.entry == nil || g.last != f {
+		g.entry, g.last, g.links, g.next = g.b.entry(f), f, slices.AppendSeq(g.links[:0], f.Links()), 0
 	}
-	e := g.b.entry(f)
+	e, name := g.entry, g.next
+	if name >= len(g.links) || g.links[name] != l {
+		name = slices.Index(g.links, l)
+	}
+	g.next = name + 1
 	for i := range g.pats {
 		if !hits[i] {
 			continue

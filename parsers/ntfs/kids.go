@@ -39,11 +39,12 @@ func (c *Catalog) kidsOf() *kidIndex {
 
 func (c *Catalog) eachKid(do func(parent uint32, x kid)) {
 	for f := range c.Files() {
+		var long parentSet
 		for n := range f.records() {
 			e := c.entries.at(n)
 			for i := range uint32(e.nlinks) {
 				l := c.links.at(e.links + i)
-				if l.space == NameDOS && f.hasLong(l.parent) {
+				if l.space == NameDOS && long.has(f, l.parent) {
 					continue
 				}
 				if p, proof := c.parent(l.parent); proof < ProofUnknown && p != f.n {

@@ -19,11 +19,12 @@ type Link struct {
 // Win32 name is yielded itself.
 func (f File) Links() iter.Seq[Link] {
 	return func(yield func(Link) bool) {
+		var long parentSet
 		for n := range f.records() {
 			e := f.c.entries.at(n)
 			for i := range uint32(e.nlinks) {
 				l := f.c.links.at(e.links + i)
-				if l.space == NameDOS && f.hasLong(l.parent) {
+				if l.space == NameDOS && long.has(f, l.parent) {
 					continue
 				}
 				if !yield(Link{f.c, l, n}) {
@@ -34,16 +35,38 @@ func (f File) Links() iter.Seq[Link] {
 	}
 }
 
-func (f File) hasLong(parent Ref) bool {
-	for n := range f.records() {
-		e := f.c.entries.at(n)
-		for i := range uint32(e.nlinks) {
-			if l := f.c.links.at(e.links + i); l.space == NameWin32 && l.parent == parent {
-				return true
+// parentSet knows the directories in which a file has a Win32 name. It is made
+// for the first DOS name; a forged file may have very many of both.
+type parentSet struct {
+	made bool
+	few  []Ref
+	many map[Ref]bool
+}
+
+func (s *parentSet) has(f File, parent Ref) bool {
+	if !s.made {
+		s.made = true
+		for n := range f.records() {
+			e := f.c.entries.at(n)
+			for i := range uint32(e.nlinks) {
+				if l := f.c.links.at(e.links + i); l.space == NameWin32 {
+					s.add(l.parent)
+				}
 			}
 		}
 	}
-	return false
+	return slices.Contains(s.few, parent) || s.many[parent]
+}
+
+func (s *parentSet) add(parent Ref) {
+	if len(s.few) < 8 {
+		s.few = append(s.few, parent)
+		return
+	}
+	if s.many == nil {
+		s.many = map[Ref]bool{}
+	}
+	s.many[parent] = true
 }
 
 // DOSName is the short name that belongs to a Win32 name in UTF-16LE, or nil.

@@ -10,7 +10,9 @@ func (c *Catalog) checkLists(ctx context.Context) error {
 	for i := range c.entries.n {
 		e := c.entries.at(i)
 		if e.state != recLive || e.marks&markList == 0 {
-			if e.state == recLive && e.ext != 0 {
+			// Without a list no record belongs to the base, unless the list
+			// itself may have been lost.
+			if e.state == recLive && e.ext != 0 && e.marks&markDamage == 0 {
 				c.dropUnlisted(i, nil)
 			}
 			continue

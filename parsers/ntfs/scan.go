@@ -124,6 +124,9 @@ func (s *scanner) record(b []byte, num uint64, off int64) {
 	if rec.HasNum && uint64(rec.Number) != num&0xFFFFFFFF && e.state != recBlank {
 		s.say(Damage{Kind: RecordNumber, Record: num, Off: disk, Got: uint64(rec.Number), Want: num})
 	}
+	if rec.damaged {
+		e.marks |= markDamage
+	}
 	s.c.entries.add(e)
 }
 
