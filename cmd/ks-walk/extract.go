@@ -110,8 +110,11 @@ func runExtract(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if ferr := x.finish(); err == nil {
 		err = ferr
 	}
-	fmt.Fprintf(stdout, "%s files, %s bytes in %s; %s only partly, %s not at all; manifest.jsonl names them\n",
+	fmt.Fprintf(stdout, "files extracted: %s (%s bytes, to %s); only partly: %s; not at all: %s; manifest.jsonl says why\n",
 		cli.Count(int64(x.files)), cli.Count(x.bytes), escape.Text(x.dir), cli.Count(int64(x.partly)), cli.Count(int64(x.none)))
+	if ctx.Err() != nil {
+		cli.Warn(stderr, name, "interrupted: what is whole stays in %s; the same command with --force begins again", x.dir)
+	}
 	if err == nil && x.files+x.none == 0 {
 		err = fmt.Errorf("nothing fits; ks-walk list shows what is there")
 	}

@@ -49,7 +49,7 @@ func newCommon(help string, stdout io.Writer) common {
 		flags:    f,
 		volume:   f.Int("volume", -1, "only the volume with this `number`, as ks-walk list prints it"),
 		quiet:    f.Bool("quiet", false, "no warnings about single structures; the exit code still tells"),
-		verbose:  f.Bool("verbose", false, "list every problem, not only the first ten"),
+		verbose:  f.Bool("verbose", false, "say what each volume holds, and list every problem, not only the first ten"),
 		progress: f.Choice("progress", "what to show of long work", cli.ProgressModes...),
 	}
 }
@@ -95,6 +95,11 @@ func (s *session) openVolumes(ctx context.Context, only int) error {
 			continue
 		}
 		s.volumes = append(s.volumes, opened{v, n})
+		if s.verbose {
+			i := n.Info()
+			fmt.Fprintf(s.stderr, "%s: volume %d  %s %s  %s entries (%s live, %s deleted, %s orphaned)\n", name, v.Number, i.Kind, escape.Text(i.Label),
+				cli.Count(int64(i.Entries)), cli.Count(int64(i.LiveCount)), cli.Count(int64(i.Deleted)), cli.Count(int64(i.Orphans)))
+		}
 		s.report(n.Problems())
 	}
 	if len(s.volumes) > 0 {

@@ -93,7 +93,8 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 	line("entry", "%d-%d  volume %d  %s  %s", e.Ref.Entry, e.Ref.Sequence, l.vol.Number, e.Kind, state)
 	line("$SI", "%s", times(e.SI))
 	line("", "attributes %#x (%s)  security id %d  usn %d  lsn %d", e.Attributes, attributeNames(e.Attributes), e.SecurityID, e.USN, e.LSN)
-	for _, n := range e.Names {
+	short := l.shortNames(e)
+	for i, n := range e.Names {
 		path := n.Path
 		if path == "" {
 			path = "/"
@@ -101,6 +102,9 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 		line("name", "%s", path)
 		if n.UTF16 != nil {
 			line("", "utf-16le %s", hex.EncodeToString(n.UTF16))
+		}
+		if i < len(short) && short[i] != "" {
+			line("", "short name %s", short[i])
 		}
 		line("", "path proof: %s  parent %d-%d", n.Proof, n.Parent.Entry, n.Parent.Sequence)
 		line("$FN", "%s", times(n.Times))
@@ -112,6 +116,19 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 	for _, p := range e.Problems {
 		line("problem", "%s", p)
 	}
+}
+
+// shortNames are the DOS names that belong to the names of an entry, in order.
+func (l lister) shortNames(e *filesystem.Entry) []string {
+	f, ok := l.vol.fs.Catalog().Lookup(ntfs.MakeRef(e.Ref.Entry, e.Ref.Sequence))
+	if !ok {
+		return nil
+	}
+	var out []string
+	for k := range f.Links() {
+		out = append(out, filesystem.Text(f.DOSName(k)))
+	}
+	return out
 }
 
 func next(seq uint16) uint16 {

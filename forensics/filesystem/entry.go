@@ -216,3 +216,6 @@ func unitsOf(s string) []byte {
 
 // Units gives the UTF-16LE units of WTF-8 text as Name and Change hold it.
 func Units(s string) []byte { return unitsOf(s) }
+
+// Text gives UTF-16LE units as WTF-8.
+func Text(units []byte) string { return text(units) }

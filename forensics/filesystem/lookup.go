@@ -56,7 +56,8 @@ func (n *NTFS) lookup(ctx context.Context, path string, want func(ntfs.File) boo
 	return none()
 }
 
-// step finds the children of a name: those with the exact name first.
+// step finds the children of a name: those with the exact name first. A short
+// name (PROGRA~1) counts where no name of its own fits.
 func (n *NTFS) step(dirs []ntfs.File, name string, want func(ntfs.File) bool) []ntfs.File {
 	units := unitsOf(name)
 	var exact, folded []ntfs.File
@@ -70,6 +71,15 @@ func (n *NTFS) step(dirs []ntfs.File, name string, want func(ntfs.File) bool) []
 				exact = append(exact, f)
 			case n.vol.EqualFold(l.Name(), units):
 				folded = append(folded, f)
+			}
+		}
+	}
+	if len(exact)+len(folded) == 0 && strings.Contains(name, "~") {
+		for _, dir := range dirs {
+			for l, f := range dir.Children() {
+				if want(f) && n.vol.EqualFold(f.DOSName(l), units) {
+					folded = append(folded, f)
+				}
 			}
 		}
 	}
