@@ -74,7 +74,7 @@ func (n *NTFS) step(dirs []ntfs.File, name string, want func(ntfs.File) bool) []
 			}
 		}
 	}
-	if len(exact)+len(folded) == 0 && strings.Contains(name, "~") {
+	if len(exact)+len(folded) == 0 {
 		for _, dir := range dirs {
 			for l, f := range dir.Children() {
 				if want(f) && n.vol.EqualFold(f.DOSName(l), units) {
