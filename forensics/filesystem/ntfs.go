@@ -190,10 +190,39 @@ type openStream struct {
 	base int64
 }
 
-func (s *openStream) ReadAt(p []byte, off int64) (int, error) { return s.rd.ReadAt(p, off) }
-func (s *openStream) WriteTo(w io.Writer) (int64, error)      { return s.rd.WriteTo(w) }
-func (s *openStream) Size() int64                             { return s.rd.Size() }
-func (s *openStream) ValidSize() int64                        { return s.init }
+func (s *openStream) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.rd.ReadAt(p, off)
+	return n, streamError(err)
+}
+
+func (s *openStream) WriteTo(w io.Writer) (int64, error) {
+	n, err := s.rd.WriteTo(w)
+	return n, streamError(err)
+}
+
+func (s *openStream) Size() int64      { return s.rd.Size() }
+func (s *openStream) ValidSize() int64 { return s.init }
+
+// StreamError says which bytes of a stream could not be read. Its Offset is
+// one of the stream; the text names the byte of the volume.
+type StreamError struct {
+	From, To int64
+	Err      error
+}
+
+func (e *StreamError) Error() string { return e.Err.Error() }
+
+// Offset is the first byte of the stream that could not be read.
+func (e *StreamError) Offset() int64 { return e.From }
+
+func (e *StreamError) Unwrap() error { return e.Err }
+
+func streamError(err error) error {
+	if re, ok := err.(*ntfs.RangeError); ok {
+		return &StreamError{re.From, re.To, re}
+	}
+	return err
+}
 
 func (s *openStream) DiskOffset(off int64) (int64, bool) {
 	at := s.rd.DiskOffset(off)

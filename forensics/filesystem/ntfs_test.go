@@ -316,6 +316,56 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// badBlock cannot read one sector of the volume.
+type badBlock struct {
+	*bytes.Reader
+	off int64
+}
+
+func (b badBlock) ReadAt(p []byte, off int64) (int, error) {
+	if off < b.off+512 && off+int64(len(p)) > b.off {
+		return 0, errors.New("bad sector")
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+// A bad sector below a stream is an error with an offset of the stream, behind
+// all bytes that are good.
+func TestBadSector(t *testing.T) {
+	img := smallImage(t)
+	clean := open(t, img)
+	ref, _, err := clean.Lookup(t.Context(), "plain.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := clean.Open(t.Context(), ref, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := s.DiskOffset(5120)
+	r := badBlock{bytes.NewReader(img), at - 1<<20}
+	n, err := filesystem.OpenNTFS(t.Context(), r, int64(len(img)), filesystem.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = n.Open(t.Context(), ref, ""); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, s.Size())
+	k, err := s.ReadAt(b, 0)
+	var placed interface{ Offset() int64 }
+	if k != 5120 || !errors.As(err, &placed) || placed.Offset() != 5120 {
+		t.Errorf("%d bytes, %v", k, err)
+	}
+	p := problem.From(locator.Locator{Entry: ref.Entry}, problem.Unreadable, problem.Lost, err)
+	if p.At.Offset != 5120 {
+		t.Errorf("%+v", p)
+	}
+	if k, err := s.ReadAt(b[:100], 5632); k != 100 || err != nil {
+		t.Errorf("behind the sector: %d, %v", k, err)
+	}
+}
+
 func BenchmarkWalk(b *testing.B) {
 	img := smallImage(b)
 	n := open(b, img)

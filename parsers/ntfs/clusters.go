@@ -81,7 +81,11 @@ type RangeError struct {
 }
 
 func (e *RangeError) Error() string {
-	return fmt.Sprintf("bytes %#x to %#x of the stream: %s", e.From, e.To, e.Damage.Error())
+	s := fmt.Sprintf("bytes %#x to %#x of the stream: %s", e.From, e.To, e.Damage.Error())
+	if e.Damage.Off >= 0 {
+		s += fmt.Sprintf(", at byte %#x of the volume", e.Damage.Off)
+	}
+	return s
 }
 
 // Offset is the place on the volume.
