@@ -14,7 +14,7 @@ import (
 )
 
 const catHelp = `
-    ks-walk cat fixtures/quarantined-pc/quarantined-pc.E01 Windows/win.ini
+    ks-walk cat fixtures/quarantined-pc/quarantined-pc.E01 Windows/System32/drivers/etc/hosts
 
 ks-walk cat [OPTIONS] IMAGE PATH…
 

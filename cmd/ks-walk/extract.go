@@ -122,6 +122,9 @@ func runExtract(ctx context.Context, args []string, stdout, stderr io.Writer) er
 }
 
 func (x *extractor) begin(force bool) error {
+	if fi, err := os.Stat(x.dir); err == nil && !fi.IsDir() {
+		return fmt.Errorf("%s: is a file, not a folder", x.dir)
+	}
 	if err := os.MkdirAll(x.dir, 0o777); err != nil {
 		return err
 	}

@@ -10,10 +10,12 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/forensics/escape"
 	"kanshiki/forensics/filesystem"
 )
 
@@ -51,6 +53,7 @@ type lister struct {
 // chunk is what one piece of the $MFT gave.
 type chunk struct {
 	out  []byte
+	rows int
 	gaps int // rows whose content could not be read
 }
 
@@ -101,12 +104,13 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 		}
 		w.WriteByte('\n')
 	}
+	rows := 0
 	for _, v := range s.volumes {
 		l.vol, l.match, l.bufs = v, v.fs.Matcher(patterns), &buffers{}
 		p.Start("entries", int64(v.fs.Slots()))
 		gaps := 0
 		err := filesystem.Chunks(ctx, v.fs, l.chunk, func(c chunk) error {
-			gaps += c.gaps
+			gaps, rows = gaps+c.gaps, rows+c.rows
 			p.Add(512)
 			_, err := w.Write(c.out)
 			l.bufs.put(c.out)
@@ -119,6 +123,9 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 		if gaps > 0 {
 			s.warn("volume %d: %d streams could not be read whole; their rows say why", v.Number, gaps)
 		}
+	}
+	if rows == 0 && len(patterns) > 0 {
+		fmt.Fprintf(s.stderr, "%s: nothing fits %s\n", name, escape.Text(strings.Join(patterns, ", ")))
 	}
 	return nil
 }
@@ -187,6 +194,7 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 				done = true // once for all names
 				l.content(ctx, &r, c, buf)
 			}
+			c.rows++
 			switch l.format {
 			case "jsonl":
 				c.out = r.appendJSON(c.out)

@@ -16,7 +16,7 @@ import (
 )
 
 const statHelp = `
-    ks-walk stat fixtures/quarantined-pc/quarantined-pc.E01 Windows/win.ini
+    ks-walk stat fixtures/quarantined-pc/quarantined-pc.E01 Windows/System32/drivers/etc/hosts
 
 ks-walk stat [OPTIONS] IMAGE PATH…
 

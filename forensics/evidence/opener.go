@@ -34,6 +34,11 @@ func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) 
 
 // Open opens a regular file read-only.
 func (OS) Open(name string) (File, error) {
+	if st, err := os.Stat(name); err == nil {
+		if what := irregular(st.Mode()); what != "" {
+			return nil, &NotAnImage{name, what}
+		}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

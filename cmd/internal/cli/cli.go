@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"kanshiki/forensics/escape"
@@ -45,7 +46,7 @@ func Start(name string, run Run, args []string, stdout, stderr io.Writer) int {
 		<-signals // the second one does not wait for a clean end
 		os.Exit(Interrupted)
 	}()
-	if len(args) == 1 && args[0] == "--version" {
+	if n := len(args); n == 1 && args[0] == "--version" || n == 2 && args[1] == "--version" && !strings.HasPrefix(args[0], "-") {
 		return code(name, Version(stdout, name), stderr)
 	}
 	err := run(ctx, args, stdout, stderr)
