@@ -38,6 +38,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	workers := f.Int("workers", 0, "`number` of sources read side by side; 0: one per core")
 	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
 	quiet := f.Bool("quiet", false, "print nothing but errors")
+	verbose := f.Bool("verbose", false, "name every source that was not read whole")
 	paths, err := f.Parse(args)
 	if err != nil {
 		return err
@@ -75,6 +76,11 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	if !*quiet {
 		for i := range results {
 			summary(stdout, ev[i], &results[i])
+			if *verbose {
+				if err := notWhole(ctx, stdout, *dir, results[i].Exhibit); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	if err != nil {
@@ -149,6 +155,23 @@ func summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
 		line("", "no known kind of source; what is read: %s artifacts", name)
 	}
 	line("timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
+}
+
+// notWhole lists the sources that were read partly or not at all.
+func notWhole(ctx context.Context, w io.Writer, dir, exhibit string) error {
+	s, err := open(dir)
+	if err != nil {
+		return err
+	}
+	for c, err := range s.Sources(ctx, exhibit) {
+		if err != nil {
+			return err
+		}
+		if c.State != coverage.Read {
+			fmt.Fprintf(w, "  %-10s  %-22s  %s\n", c.State, c.Artifact, escape.Text(c.Source))
+		}
+	}
+	return nil
 }
 
 func size(n int64) string {

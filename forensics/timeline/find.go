@@ -24,16 +24,24 @@ const headSize = 4096
 
 // find lists the sources of one place: one walk for the patterns of all Specs.
 func (b *builder) find(p *place) ([]*source, error) {
+	// Many Specs look into the same hives: each pattern is looked for once.
 	var patterns []string
-	var owner []int
+	var owners [][]int
+	place := map[string]int{}
 	for i, s := range b.opt.Specs {
 		for _, g := range s.Globs {
-			patterns, owner = append(patterns, g), append(owner, i)
+			n, ok := place[strings.ToLower(g)]
+			if !ok {
+				n = len(patterns)
+				place[strings.ToLower(g)] = n
+				patterns, owners = append(patterns, g), append(owners, nil)
+			}
+			owners[n] = append(owners[n], i)
 		}
 	}
 	found := map[string]*source{}
 	var order []*source
-	add := func(s *source, spec int) {
+	add := func(s *source, specs ...int) {
 		key := s.at.String()
 		have, ok := found[key]
 		if !ok {
@@ -41,15 +49,17 @@ func (b *builder) find(p *place) ([]*source, error) {
 			order = append(order, s)
 			have = s
 		}
-		if !slices.Contains(have.specs, spec) {
-			have.specs = append(have.specs, spec)
+		for _, n := range specs {
+			if !slices.Contains(have.specs, n) {
+				have.specs = append(have.specs, n)
+			}
 		}
 	}
 	var err error
 	if p.fs != nil {
-		err = b.findVolume(p, patterns, owner, add)
+		err = b.findVolume(p, patterns, owners, add)
 	} else {
-		err = b.findLoose(p, patterns, owner, add)
+		err = b.findLoose(p, patterns, owners, add)
 	}
 	if err != nil {
 		return nil, err
@@ -63,7 +73,7 @@ func (b *builder) find(p *place) ([]*source, error) {
 	return order, nil
 }
 
-func (b *builder) findVolume(p *place, patterns []string, owner []int, add func(*source, int)) error {
+func (b *builder) findVolume(p *place, patterns []string, owners [][]int, add func(*source, ...int)) error {
 	all := append(slices.Clone(patterns), shadowGlob)
 	for m, err := range p.fs.Glob(b.ctx, all) {
 		if b.ctx.Err() != nil {
@@ -94,14 +104,14 @@ func (b *builder) findVolume(p *place, patterns []string, owner []int, add func(
 		if m.Stream != "" {
 			s.path += ":" + m.Stream
 		}
-		add(s, owner[m.Pattern])
+		add(s, owners[m.Pattern]...)
 	}
 	return nil
 }
 
 // findLoose matches patterns against the ends of paths, since a triage folder
 // may hold the volume's root anywhere, and asks the Specs about the rest.
-func (b *builder) findLoose(p *place, patterns []string, owner []int, add func(*source, int)) error {
+func (b *builder) findLoose(p *place, patterns []string, owners [][]int, add func(*source, ...int)) error {
 	compiled := make([][]string, len(patterns))
 	for i, g := range patterns {
 		if strings.Contains(g, ":") {
@@ -118,7 +128,7 @@ func (b *builder) findLoose(p *place, patterns []string, owner []int, add func(*
 			parts := strings.Split(strings.ToLower(f.Path), "/")
 			for k, g := range compiled {
 				if g != nil && globParts(g, parts) {
-					add(p.looseSource(i), owner[k])
+					add(p.looseSource(i), owners[k]...)
 					matched = true
 				}
 			}
