@@ -4,6 +4,7 @@ package all
 
 import (
 	"kanshiki/forensics/artifact"
+	"kanshiki/forensics/artifact/browser"
 	"kanshiki/forensics/artifact/deletion"
 	"kanshiki/forensics/artifact/device"
 	"kanshiki/forensics/artifact/document"
@@ -59,6 +60,10 @@ func Specs() []artifact.Spec {
 		mail.MSG,
 		mail.EML,
 		mail.Mailbox,
+		browser.Chrome,
+		browser.Firefox,
+		browser.Cookies,
+		browser.Forms,
 		filesystem.ZoneIdentifier,
 		deletion.RecycleBin,
 		device.USB,
