@@ -187,16 +187,33 @@ type Part struct {
 }
 
 // IsMailbox tells whether b begins with a "From " line.
-func IsMailbox(b []byte) bool { return bytes.HasPrefix(b, []byte("From ")) }
+func IsMailbox(b []byte) bool { return bytes.HasPrefix(bytes.TrimPrefix(b, mark), []byte("From ")) }
 
-// Split cuts a mailbox at its "From " lines: at the beginning of a line, behind
-// an empty one or at the start, and followed by a header. Lines that the writer
-// marked with ">" are left as they are.
+// mark is the byte order mark of UTF-8: editors put it before the first line.
+var mark = []byte("\xEF\xBB\xBF")
+
+// Split cuts a mailbox at its "From " lines, at the beginning of a line and
+// followed by a header. RFC 4155 has an empty line before them, and Mozilla
+// leaves it out behind a body that ends without one: there the line itself
+// must be a separator. In a folder that Mozilla began, it wrote "-" for every
+// sender, so a sentence before something like a header does not cut a message
+// in two. Lines that the writer marked with ">" are left as they are.
 func Split(b []byte) []Part {
 	var starts []int
+	mozilla := false
 	for i := 0; i < len(b); {
-		if bytes.HasPrefix(b[i:], []byte("From ")) && (i == 0 || emptyBefore(b[:i])) && headerFollows(b[i:]) {
-			starts = append(starts, i)
+		if i == 0 && bytes.HasPrefix(b, mark) {
+			i = len(mark)
+		}
+		if bytes.HasPrefix(b[i:], []byte("From ")) && headerFollows(b[i:]) {
+			line, _, _ := bytes.Cut(b[i:], []byte("\n"))
+			sure := separator(string(line))
+			if sure || len(starts) == 0 || !mozilla && emptyBefore(b[:i]) {
+				starts = append(starts, i)
+			}
+			if len(starts) == 1 {
+				mozilla = sure && bytes.HasPrefix(line, []byte("From -"))
+			}
 		}
 		n := bytes.IndexByte(b[i:], '\n')
 		if n < 0 {
@@ -214,6 +231,12 @@ func Split(b []byte) []Part {
 		out = append(out, Part{Offset: int64(s), Data: rest, Time: fromLine(string(line))})
 	}
 	return out
+}
+
+// separator tells a "From " line that no sentence looks like: Mozilla's sender
+// with or without its time, or a time at the end.
+func separator(line string) bool {
+	return strings.TrimSpace(line) == "From -" || fromLine(line) != 0
 }
 
 func emptyBefore(b []byte) bool {

@@ -45,6 +45,39 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestSplitMozilla: no empty line before the separator, no time in it, a byte
+// order mark before the first, and a sentence before what looks like a header.
+func TestSplitMozilla(t *testing.T) {
+	for _, c := range []struct {
+		box  string
+		want int
+	}{
+		{"From - \nSubject: a\n\n--b--\nFrom - \nSubject: b\n\nx\nFrom - Mon Jun  3 12:50:27 1996\nSubject: c\n\nx\n", 3},
+		{"\xEF\xBB\xBFFrom -\r\nSubject: a\r\n\r\nFrom Russia with love\r\nYear: 1963\r\n\r\nFrom -\r\nSubject: b\r\n\r\nFrom Russia with love\r\n", 2},
+		{"From a@x Wed Aug 24 09:30:00 2011\nSubject: a\n\nx\n\nFrom b@x\nSubject: b\n\nx\n", 2},
+		{"From a@x Wed Aug 24 09:30:00 2011\nSubject: a\n\nx\nFrom b@x\nSubject: b\n\nx\n", 1},
+	} {
+		if parts := Split([]byte(c.box)); len(parts) != c.want {
+			t.Errorf("%q: %d messages, want %d", c.box, len(parts), c.want)
+		}
+	}
+}
+
+// TestMailboxes compares with the number of "From " lines: of the second
+// folder one of them is a sentence (MimeKit's test of unmunged lines), and
+// the first begins behind a byte order mark that python does not know.
+func TestMailboxes(t *testing.T) {
+	for file, want := range map[string]int{"content-length": 29, "unmunged": 2} {
+		b, err := os.ReadFile(corpus.Path(t, "artifacts/eml/jstedfast+MimeKit/mbox/"+file+".mbox.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parts := Split(b); len(parts) != want {
+			t.Errorf("%s: %d messages, want %d", file, len(parts), want)
+		}
+	}
+}
+
 // TestCorpus compares with python's email package, as the truth table has it.
 func TestCorpus(t *testing.T) {
 	n := 0
