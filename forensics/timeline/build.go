@@ -313,6 +313,10 @@ func (b *builder) volumes() {
 			return
 		}
 	}
+	if len(b.places) == 0 && !slices.ContainsFunc(list, func(v volume.Volume) bool { return named(v.Kind) }) {
+		b.problem(problem.Problem{At: b.at(0), Source: b.ev.Name, Length: img.Size(), Kind: problem.Unsupported, Severity: problem.Lost,
+			Expected: "a volume with a file system", Found: "no file system in this image"})
+	}
 	slices.SortStableFunc(b.places, func(x, y *place) int { return x.at.Volume - y.at.Volume })
 }
 

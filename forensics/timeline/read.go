@@ -87,6 +87,7 @@ type sink struct {
 	source   string
 	at       locator.Locator
 	n, lost  int
+	told     map[string]bool // why Specs could not read this source
 }
 
 func (k *sink) Report(p problem.Problem) {
@@ -283,7 +284,16 @@ func (b *builder) readSpec(s *source, spec *artifact.Spec, in *artifact.Input, b
 	how := ""
 	if err != nil {
 		how = err.Error()
-		k.Report(problem.From(s.at, kindOf(err), problem.Lost, err))
+		// A hive that no Spec can open is one loss, not one for each of them.
+		if below.told[how] {
+			k.lost++
+		} else {
+			k.Report(problem.From(s.at, kindOf(err), problem.Lost, err))
+		}
+		if below.told == nil {
+			below.told = map[string]bool{}
+		}
+		below.told[how] = true
 	}
 	if !in.Counts.Reconciles() {
 		c := in.Counts
