@@ -16,7 +16,6 @@ import (
 	"kanshiki/forensics/artifact/all"
 	"kanshiki/forensics/custody"
 	"kanshiki/forensics/program"
-	"kanshiki/forensics/program/known"
 	"kanshiki/forensics/report"
 	"kanshiki/forensics/store"
 	"kanshiki/forensics/timeline"
@@ -38,18 +37,9 @@ func answer(ctx context.Context, o *options, _ int, stdout, stderr io.Writer, be
 	if err != nil {
 		return err
 	}
-	var lists []*known.List
-	for _, path := range o.known {
-		l, err := known.Open(path)
-		if err != nil {
-			return fmt.Errorf("open the list of known files %s: %w", path, err)
-		}
-		defer l.Close()
-		lists = append(lists, l)
-	}
 	pool := program.NewPool(2, program.Limits{})
 	defer pool.Close()
-	again := trace.Reopen(c.Info, pool, lists)
+	again := trace.Reopen(c.Info, pool, o.lists)
 	defer again.Close()
 
 	show := cli.NewProgress(name, o.progress, stderr)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"kanshiki/forensics/custody"
 	"kanshiki/forensics/evidence"
 	"kanshiki/forensics/program"
+	"kanshiki/forensics/program/known"
 	"kanshiki/forensics/store"
 	"kanshiki/forensics/timeline"
 	"kanshiki/forensics/trace"
@@ -58,6 +60,7 @@ type options struct {
 	zone                  *time.Location
 	marks                 []trace.Mark
 	known                 []string
+	lists                 []*known.List
 }
 
 // marks collects --suspect and --innocent: WHAT or WHAT=REASON.
@@ -108,9 +111,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return cli.Usage("--exhibit names one piece of evidence, and %d are given", len(paths))
 	}
 	if len(paths) == 0 {
-		if _, err := custody.Read(o.dir); err != nil {
+		if _, err := custody.Read(o.dir); err != nil && !errors.Is(err, custody.ErrNoCase) {
+			return err
+		} else if err != nil {
 			return cli.Usage("name the evidence, for example ks-trace --case %s disk.E01", o.dir)
 		}
+	}
+	for _, path := range o.known { // before hours of reading
+		l, err := known.Open(path)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		o.lists = append(o.lists, l)
 	}
 	begun := time.Now()
 	gaps, err := build(ctx, &o, paths, stdout, stderr, begun)
@@ -135,6 +148,9 @@ func build(ctx context.Context, o *options, paths []string, stdout, stderr io.Wr
 		return 0, err
 	}
 	defer c.Close()
+	if err := store.Recover(o.dir); err != nil { // of a run that was killed
+		return 0, err
+	}
 	have := []string{}
 	if !o.force {
 		if have, err = store.Exhibits(o.dir); err != nil {
@@ -167,20 +183,18 @@ func build(ctx context.Context, o *options, paths []string, stdout, stderr io.Wr
 }
 
 // write puts a file beside its name and renames it, so that a killed run leaves
-// no half report.
+// no half report. What such a run left beside it has the same name, and the
+// case is locked: it is written over.
 func write(path string, fill func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	f, err := os.Create(path + ".tmp")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	err = fill(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/cmd/internal/clitest"
 	"kanshiki/forensics/program"
 	"kanshiki/forensics/trace"
 )
 
 func TestMain(m *testing.M) {
 	program.Serve()
+	clitest.Become(main)
 	os.Exit(m.Run())
 }
 

@@ -96,9 +96,20 @@ var ErrNoCase = errors.New("no case folder (case.json is missing)")
 // ErrBusy says that another program works on the case.
 var ErrBusy = errors.New("another kanshiki program is working on this case; wait for it or end it")
 
+// folder refuses what cannot become a case.
+func folder(dir string) error {
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		return fmt.Errorf("%s: is a file; a case is a folder", dir)
+	}
+	return nil
+}
+
 // Read gives the case's papers without a lock.
 func Read(dir string) (Info, error) {
 	var i Info
+	if err := folder(dir); err != nil {
+		return i, err
+	}
 	b, err := os.ReadFile(filepath.Join(dir, caseFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return i, fmt.Errorf("%s: %w", dir, ErrNoCase)
@@ -124,6 +135,9 @@ type Case struct {
 
 // Open locks a case, making the folder where there is none yet.
 func Open(dir string) (*Case, error) {
+	if err := folder(dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@
 //	exists PATH…          "! exists" where none is
 //	cmp A B, cp A B, mv A B, rm A, mkdir A, env K=V      "stdout" and "stderr" are files too
 //	cut A B N             B holds the first N bytes of A
-//	flip A OFFSET         one byte of A becomes another
+//	flip A OFFSET [STEP]  one byte of A becomes another, or one every STEP bytes
 //	zeros A N             a file of N zeros
 //	fifo A, ext4 A        what an examiner names by mistake
 //	note                  remember every file of the story's folders

@@ -30,7 +30,13 @@ func (s *Story) files(word string, args []string) {
 		write(args[1], s.Read(args[0])[:number(2)])
 	case "flip":
 		b := s.Read(args[0])
-		b[number(1)] ^= 0x5a
+		step := len(b)
+		if len(args) > 2 {
+			step = number(2)
+		}
+		for i := number(1); i < len(b); i += step {
+			b[i] ^= 0x5a
+		}
 		write(args[0], b)
 	case "zeros":
 		write(args[0], make([]byte, number(1)))
