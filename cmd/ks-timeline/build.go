@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/cmd/internal/reading"
 	"kanshiki/forensics/coverage"
 	"kanshiki/forensics/custody"
 	"kanshiki/forensics/escape"
@@ -51,7 +51,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	case *exhibit != "" && len(paths) > 1:
 		return cli.Usage("--exhibit names one piece of evidence; build each of the %d by itself", len(paths))
 	}
-	ev, err := openAll(ctx, paths, evidence.Options{Exhibit: *exhibit, Machine: *machine, Workers: *workers})
+	ev, err := reading.Open(ctx, paths, evidence.Options{Exhibit: *exhibit, Machine: *machine, Workers: *workers})
 	for _, e := range ev {
 		defer e.Close()
 	}
@@ -75,7 +75,7 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	show.Done()
 	if !*quiet {
 		for i := range results {
-			summary(stdout, ev[i], &results[i])
+			reading.Summary(stdout, ev[i], &results[i])
 			if *verbose {
 				if err := notWhole(ctx, stdout, *dir, results[i].Exhibit); err != nil {
 					return err
@@ -91,70 +91,11 @@ func build(ctx context.Context, args []string, stdout, stderr io.Writer) (err er
 	}
 	if slices.ContainsFunc(results, func(r timeline.Result) bool { return r.Gaps() }) {
 		if !*quiet {
-			fmt.Fprintf(stderr, "some evidence could not be read: %s problems --case %s\n", name, *dir)
+			fmt.Fprintf(stderr, "%s: some evidence could not be read: %s problems --case %s\n", name, name, *dir)
 		}
 		return cli.Exit(cli.Gaps, nil)
 	}
 	return nil
-}
-
-func openAll(ctx context.Context, paths []string, o evidence.Options) ([]*evidence.Evidence, error) {
-	var ev []*evidence.Evidence
-	for _, p := range paths {
-		if abs, err := filepath.Abs(p); err == nil { // ks-timeline source must find it from anywhere
-			p = abs
-		}
-		e, err := evidence.Open(ctx, p, o)
-		if err != nil {
-			return ev, err
-		}
-		ev = append(ev, e)
-	}
-	return ev, nil
-}
-
-// summary prints what came of one exhibit in a few lines.
-func summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
-	line := func(left, format string, args ...any) {
-		fmt.Fprintf(w, "%-9s %s\n", left, escape.Text(fmt.Sprintf(format, args...)))
-	}
-	if e.Image != nil {
-		line("reading", "%s  %s, %s, exhibit %s", e.Name, e.Image.Info().Format, size(e.Image.Size()), r.Exhibit)
-	} else {
-		line("reading", "%s  %s files, exhibit %s", e.Name, cli.Count(int64(r.Files)), r.Exhibit)
-	}
-	for _, v := range r.Volumes {
-		switch {
-		case v.Err != nil:
-			line(fmt.Sprintf("volume %d", v.Number), "%s %s: %v", v.Kind, size(v.Len), v.Err)
-		case v.Entries > 0:
-			line(fmt.Sprintf("volume %d", v.Number), "%s %s, %s entries (%s live, %s deleted, %s orphan)", v.Kind, size(v.Len),
-				cli.Count(int64(v.Entries)), cli.Count(int64(v.Live)), cli.Count(int64(v.Deleted)), cli.Count(int64(v.Orphans)))
-		}
-	}
-	m := &r.Machine
-	if m.Name != "" || m.Product != "" {
-		zone := "zone not known, UTC is assumed"
-		if m.Zone.Known() {
-			zone = m.Zone.Name
-		}
-		line("machine", "%s  %s %s, %s", m.Name, m.Product, m.Version, zone)
-	}
-	total, parts := 0, []string{}
-	for _, s := range []coverage.State{coverage.Read, coverage.Partly, coverage.Unreadable, coverage.NotLooked} {
-		if n := r.States[s]; n > 0 {
-			total += n
-			parts = append(parts, fmt.Sprintf("%s %s", cli.Count(int64(n)), s))
-		}
-	}
-	if total == 0 {
-		parts = []string{"none"}
-	}
-	line("sources", "%s found, %s", cli.Count(int64(total)), strings.Join(parts, ", "))
-	if e.Form == evidence.Loose && total == 0 {
-		line("", "no known kind of source; what is read: %s artifacts", name)
-	}
-	line("timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
 }
 
 // notWhole lists the sources that were read partly or not at all.
@@ -172,16 +113,4 @@ func notWhole(ctx context.Context, w io.Writer, dir, exhibit string) error {
 		}
 	}
 	return nil
-}
-
-func size(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%s GiB", cli.Count(n>>30))
-	case n >= 10<<20:
-		return fmt.Sprintf("%s MiB", cli.Count(n>>20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%s KiB", cli.Count(n>>10))
-	}
-	return fmt.Sprintf("%s bytes", cli.Count(n))
 }

@@ -80,11 +80,13 @@ func open(dir string) (*store.Store, error) {
 	if dir == "" {
 		return nil, cli.Usage("--case is missing: name the folder that holds the results, for example --case ./case")
 	}
+	if _, err := custody.Read(dir); errors.Is(err, custody.ErrNoCase) {
+		return nil, fmt.Errorf("%w; begin with ks-timeline build --case %s EVIDENCE", err, dir)
+	} else if err != nil {
+		return nil, err
+	}
 	s, err := store.Open(dir)
 	if errors.Is(err, store.ErrEmpty) {
-		if _, cerr := custody.Read(dir); errors.Is(cerr, custody.ErrNoCase) {
-			return nil, fmt.Errorf("%w; begin with ks-timeline build --case %s EVIDENCE", cerr, dir)
-		}
 		return nil, fmt.Errorf("%s: %w; begin with ks-timeline build --case %s EVIDENCE", dir, err, dir)
 	}
 	return s, err

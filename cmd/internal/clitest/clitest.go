@@ -333,6 +333,9 @@ func (s *Story) end(glob string, args []string, signal os.Signal) bool {
 	c := s.command(ctx, args)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
+	if m, _ := filepath.Glob(s.Path(glob)); len(m) > 0 {
+		s.T.Fatalf("%s is there before the command", m[0])
+	}
 	s.check(c.Start())
 	done := make(chan error, 1)
 	go func() { done <- c.Wait() }()

@@ -74,6 +74,9 @@ func Summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
 		parts = []string{"none"}
 	}
 	Line(w, "sources", "%s found, %s", cli.Count(int64(total)), strings.Join(parts, ", "))
+	if e.Image == nil && total == 0 {
+		Line(w, "", "no known kind of source; what is read: ks-timeline artifacts")
+	}
 	Line(w, "timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
 }
 
