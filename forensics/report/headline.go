@@ -36,7 +36,7 @@ func Headlines(claims []*trace.Claim, a trace.Answer) (shown []*trace.Claim, mor
 		total++
 		k := c.Rule + " " + object(c)
 		switch {
-		case weight[c.Rule] == 0, c.Rule == "ran" && seen[k], c.Rule == "starts" && together["starts-all "+object(c)], c.Rule == "set-start" && len(together) > 0:
+		case weight[c.Rule] == 0, (c.Rule == "ran" || c.Rule == "packed" || c.Rule == "no-starts") && seen[k], c.Rule == "starts" && together["starts-all "+object(c)], c.Rule == "set-start" && len(together) > 0:
 			continue
 		}
 		seen[k] = true

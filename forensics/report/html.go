@@ -40,7 +40,7 @@ func (r *Report) HTML(w io.Writer) error {
 		return err
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"text": escape.Text, "time": showTime, "grade": gradeMark, "bytes": showBytes, "dump": hexDump, "join": strings.Join, "short": shortID,
+		"text": escape.Text, "time": showTime, "grade": gradeMark, "bytes": showBytes, "dump": hexDump, "join": strings.Join, "short": shortID, "few": few,
 	}).Parse(pageHTML)
 	if err != nil {
 		return err
@@ -49,12 +49,24 @@ func (r *Report) HTML(w io.Writer) error {
 	v := map[string]any{
 		"R": r, "CSS": template.CSS(pageCSS), "JS": template.JS(pageJS), "Data": template.HTML(data),
 		"Policy":  "default-src 'none'; img-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'",
-		"Touched": r.answer(trace.Touched), "Left": r.answer(trace.MayHaveLeft), "Unknown": r.answer(trace.Unknown),
+		"Touched": headline(r, trace.Touched), "MayHaveLeft": headline(r, trace.MayHaveLeft), "Unknown": headline(r, trace.Unknown),
+		"Left": r.answer(trace.MayHaveLeft), "AllUnknown": r.answer(trace.Unknown),
 		"Story": r.story(), "Graph": graphSVG(r.Result), "Density": r.densitySVG(), "Ledger": r.ledgerSVG(),
 		"Problems": r.Problems[:min(len(r.Problems), maxProblems)], "MoreProblems": max(0, len(r.Problems)-maxProblems),
 		"Head": r.head(),
 	}
 	return t.Execute(w, v)
+}
+
+// card is what an answer's card shows.
+type card struct {
+	Claims []*trace.Claim
+	More   int
+}
+
+func headline(r *Report, a trace.Answer) card {
+	c, more := Headlines(r.Result.Claims, a)
+	return card{c, more}
 }
 
 func (r *Report) answer(a trace.Answer) []*trace.Claim {
@@ -130,6 +142,9 @@ func showBytes(n *int64) string {
 	}
 	return trace.Bytes(*n)
 }
+
+// few are the records that paper names; the file has all.
+func few(ids []event.ID) []event.ID { return ids[:min(len(ids), 3)] }
 
 func shortID(id event.ID) string { return id.String()[:12] }
 
