@@ -144,6 +144,9 @@ func (s *survey) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	s.report(src.problems())
+	if s.programs == 0 && !src.named && !s.o.quiet {
+		fmt.Fprintf(s.stderr, "%s: no program was found\n", name)
+	}
 	if s.others > 0 && !src.named && !s.o.quiet {
 		fmt.Fprintf(s.stderr, "%s: %s other files are no programs\n", name, cli.Count(int64(s.others)))
 	}

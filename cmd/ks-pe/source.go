@@ -288,7 +288,7 @@ func (s *survey) catalogues(ctx context.Context, src *source, into *program.Cata
 		if err != nil {
 			return err
 		}
-		if e.Tree == nil {
+		if e.Form != evidence.Folder {
 			err = fmt.Errorf("--catalogues %s: not a folder", dir)
 		} else {
 			err = s.treeCatalogues(ctx, e, []string{"**/*.cat"}, into)
