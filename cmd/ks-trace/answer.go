@@ -49,6 +49,7 @@ func answer(ctx context.Context, o *options, _ int, stdout, stderr io.Writer, be
 		return err
 	}
 	w.Content = trace.NewDisk(again.Volume, again.Describe, trace.Archive)
+	o.marks = withEarlier(o.dir, o.marks)
 	w.Examiner = o.marks
 	result, err := trace.Trace(ctx, w)
 	if err != nil {
@@ -82,6 +83,34 @@ func answer(ctx context.Context, o *options, _ int, stdout, stderr io.Writer, be
 		return cli.Exit(cli.Gaps, nil)
 	}
 	return nil
+}
+
+// withEarlier adds what the examiner said in earlier runs: it stands in the
+// custody log, and counts until the case is thrown away. What is said again
+// replaces it.
+func withEarlier(dir string, marks []trace.Mark) []trace.Mark {
+	entries, _, err := custody.Verify(dir)
+	if err != nil {
+		return marks
+	}
+	said := map[string]bool{}
+	for _, m := range marks {
+		said[m.What] = true
+	}
+	for _, e := range slices.Backward(entries) {
+		for _, d := range e.Details {
+			if d.Name != "suspect" && d.Name != "innocent" {
+				continue
+			}
+			what, why, _ := strings.Cut(d.Value, "=")
+			if !said[what] {
+				said[what] = true
+				marks = append(marks, trace.Mark{Innocent: d.Name == "innocent", What: what, Reason: why})
+			}
+		}
+	}
+	slices.SortFunc(marks, func(a, b trace.Mark) int { return strings.Compare(a.What, b.What) })
+	return marks
 }
 
 func buffered(fill func(io.Writer) error) func(io.Writer) error {
@@ -174,7 +203,7 @@ func details(o *options, exhibits []trace.Exhibit, r *trace.Result) []custody.De
 		if m.Innocent {
 			what = "innocent"
 		}
-		d = append(d, custody.Detail{Name: what, Value: strings.TrimSuffix(m.What+": "+m.Reason, ": ")})
+		d = append(d, custody.Detail{Name: what, Value: strings.TrimSuffix(m.What+"="+m.Reason, "=")})
 	}
 	return d
 }

@@ -209,6 +209,47 @@ func (a *analysis) sent(h *contact, f *File, from, to event.Ticks) *Claim {
 	return c
 }
 
+// mostListed bounds the documents that a claim of reach names one by one.
+const mostListed = 300
+
+// documents counts what an account that a suspect ran under could read: its own
+// profile and the folders that belong to no profile. Access lists are not read
+// yet, so this is the outer set.
+func (a *analysis) documents(ids []event.ID) {
+	owners := map[string]string{} // profile to account
+	for _, s := range a.suspect {
+		if strongest(a.runsOf(s.Key)) < Supported {
+			continue
+		}
+		if sid, u, ok := a.w.Machine.UserOf(s.Key); ok {
+			owners[strings.ToLower(u.Profile)] = firstNonEmpty(u.Name, sid)
+		}
+	}
+	for _, profile := range sortedKeys(owners) {
+		var entities []Entity
+		n := 0
+		for _, f := range a.w.Files {
+			if f.Dir || f.Deleted || !isDocument(f.Key) || !userPlace(f.Key) || strings.Contains(f.Key, "/appdata/") {
+				continue
+			}
+			if p := profileOf(f.Key); p != "" && p != profile && p != "users/public" {
+				continue
+			}
+			if n++; n <= mostListed {
+				entities = append(entities, withRole(f.entity("object"), "document"))
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		c := a.claim("documents", Possible, entities, "count", counted(n, "document", "documents"), "account", owners[profile])
+		c.Channel, c.Events = "any", ids
+		if n > mostListed {
+			c.Because = fmt.Sprintf("%d are listed; ks-walk list has all", mostListed)
+		}
+	}
+}
+
 func (a *analysis) bounds(c *Claim, b Interval) {
 	lo := b.Lo
 	c.BytesMin = &lo
@@ -294,6 +335,7 @@ func (a *analysis) reach() {
 	if !ran {
 		return
 	}
+	a.documents(ids)
 	var entities []Entity
 	seen := map[string]bool{}
 	for _, e := range a.r.accounts { // the machine's own accounts, whose secrets lie on it

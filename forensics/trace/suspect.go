@@ -50,7 +50,7 @@ func (a *analysis) suspects() error {
 	}
 	for _, m := range a.w.Examiner {
 		for _, f := range a.w.Files {
-			if matches(m, f) {
+			if named(m, f.Key) {
 				keys[f.Key] = true
 			}
 		}
@@ -161,7 +161,11 @@ func (a *analysis) judge(key string) (*Suspect, error) {
 		}
 	}
 	for _, m := range a.w.Examiner {
-		if s.File == nil || !matches(m, s.File) {
+		yes, err := a.marked(m, s)
+		if err != nil {
+			return nil, err
+		}
+		if !yes {
 			continue
 		}
 		if m.Innocent {
@@ -359,9 +363,23 @@ func (a *analysis) contacts(p *Program) []net {
 	return out
 }
 
-func matches(m Mark, f *File) bool {
+// named tells whether a mark is a file's path or name.
+func named(m Mark, key string) bool {
+	return key == Key(m.What, nil, "") || baseOf(key) == strings.ToLower(m.What)
+}
+
+// marked tells whether the examiner's mark is a file's path, name or digest, or
+// a host that stands inside it.
+func (a *analysis) marked(m Mark, s *Suspect) (bool, error) {
 	what := strings.ToLower(m.What)
-	return f.Key == Key(m.What, nil, "") || baseOf(f.Key) == what
+	switch {
+	case named(m, s.Key), s.Program != nil && slices.Contains(s.Program.Hosts, what):
+		return true, nil
+	case len(what) == 64 && s.File != nil:
+		d, err := a.digest(s.File)
+		return d.Whole && d.SHA256 == what, err
+	}
+	return false, nil
 }
 
 func inSystemPlace(key string) bool {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/coverage"
 	"kanshiki/forensics/event"
 )
@@ -66,25 +67,49 @@ func Trace(ctx context.Context, w *World) (*Result, error) {
 	return r, nil
 }
 
-// integrity lowers a claim whose records are from an account with a roaming
-// profile, and says why. (Records out of slack were lowered where they were
-// found; a changed clock widens joins.)
+// integrity lowers a claim by one grade where all of its records are from
+// accounts with a roaming profile, or from spans in which their source is not to
+// be trusted (tampered, or its clock was changed), and says why. Records out of
+// slack were lowered where they were found.
 func (a *analysis) integrity(c *Claim) {
-	if c.Grade <= Possible {
+	if c.Grade <= Possible || len(c.Events) == 0 {
 		return
 	}
 	byID := a.recordsByID()
-	roaming := len(c.Events) > 0
-	for _, id := range c.Events {
+	roaming, why := true, ""
+	for i, id := range c.Events {
 		e := byID[id]
-		if e == nil || !strings.HasPrefix(string(a.w.family(e)), "shell") || !a.w.Machine.Users[e.UserSID].Roaming {
+		if e == nil {
+			return
+		}
+		if a.w.family(e) != artifact.FamilyShell || !a.w.Machine.Users[e.UserSID].Roaming {
 			roaming = false
 		}
+		doubt := a.untrusted(e)
+		if doubt == "" || i > 0 && why == "" {
+			why = ""
+			if !roaming {
+				return
+			}
+			continue
+		}
+		why = doubt
 	}
 	if roaming {
-		c.Grade = c.Grade.Lower()
-		c.Lowered = append(c.Lowered, "the account's profile roams: the record may be from another machine")
+		why = "the account's profile roams: the record may be from another machine"
 	}
+	c.Grade = c.Grade.Lower()
+	c.Lowered = append(c.Lowered, why)
+}
+
+// untrusted is why a record's source is not to be trusted at its time, or "".
+func (a *analysis) untrusted(e *event.Event) string {
+	for _, f := range a.w.Coverage {
+		if f.Untrusted != "" && f.At.Exhibit == e.At.Exhibit && f.Source == e.Source && f.From.Valid() && f.To.Valid() && e.Ticks >= f.From && e.Ticks <= f.To {
+			return f.Untrusted
+		}
+	}
+	return ""
 }
 
 func (a *analysis) recordsByID() map[event.ID]*event.Event {

@@ -58,7 +58,7 @@ var Rules = []Rule{
 	{"conflict", MayHaveLeft, "sent", TheAct, "two witnesses of {host} contradict each other: {detail}", "{host} に関する二つの記録が矛盾しています: {detail}", "either"},
 	{"device", MayHaveLeft, "sent", TheAct, "the removable device {device} was attached in that time", "この期間に外部記憶装置 {device} が接続されていました", "that anything was copied to it"},
 	{"credentials", MayHaveLeft, "in-reach", TheAct, "passwords of {count} were in reach: change them", "{count} のパスワードに到達できた状態でした。変更してください", "that they were read"},
-	{"documents", MayHaveLeft, "in-reach", TheAct, "{count} of the account {account} were in reach", "アカウント {account} の {count} に到達できた状態でした", "that they were read"},
+	{"documents", MayHaveLeft, "in-reach", TheAct, "{count} were in reach of the account {account}", "アカウント {account} の {count} に到達できた状態でした", "that they were read"},
 
 	{"no-volume", Unknown, "sent", TheAct, "bytes sent by any program: {windows} does not record them; {would} would", "プログラムごとの送信量: {windows} は記録しません。{would} があれば分かります", ""},
 	{"volume-not-kept", Unknown, "sent", TheAct, "bytes sent by any program: no source that would show them was recording; {would} would", "プログラムごとの送信量: 記録していた情報源がありません。{would} があれば分かります", ""},
