@@ -50,6 +50,7 @@ var eras = map[string]era{
 	"network/networklist":            {from: "6.0"},
 	"network/firewall":               {from: "5.1"},
 	"network/srum":                   {from: "6.2"},
+	"execution/srum":                 {from: "6.2"},
 	"network/bits":                   {from: "5.1"},
 	"browser/edge":                   {from: "10.0"},
 	"browser/webcache":               {from: "6.1"},

@@ -8,6 +8,7 @@ import (
 
 	"kanshiki/parsers/internal/codepage"
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/utf16"
 )
 
 const catalogPage = 4
@@ -247,7 +248,7 @@ func variables(b []byte, last uint8, at int) ([][]byte, int, error) {
 // text decodes by a column's code page, without what follows a zero.
 func text(b []byte, page uint32) string {
 	if page == 1200 {
-		return utf16Text(b)
+		return utf16.CString(b)
 	}
 	b, _, _ = bytes.Cut(b, []byte{0})
 	if page == 0 {

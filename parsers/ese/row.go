@@ -299,4 +299,6 @@ func decode(c *Column, b []byte) Value {
 	return v
 }
 
-func utf16Text(b []byte) string { return utf16.CString(b) }
+// UTF16 reads the value's bytes as text up to a zero: columns of bytes hold
+// text too.
+func (v *Value) UTF16() string { return utf16.CString(v.Raw) }
