@@ -52,7 +52,6 @@ var eras = map[string]era{
 	"network/srum":                   {from: "6.2"},
 	"execution/srum":                 {from: "6.2"},
 	"network/bits":                   {from: "5.1"},
-	"execution/srum":                 {from: "6.2"},
 	"memory/swapfile":                {from: "6.2"},
 	"browser/webcache":               {from: "6.1"},
 }
