@@ -12,7 +12,7 @@ import (
 // story has them all. What is not here is a detail.
 var weight = map[string]int{
 	"ran": 1, "starts-all": 2, "starts": 3, "set-starts-all": 3, "set-start": 4, "packed": 2, "packed-by": 3, "mail-received": 4, "detected": 5, "wrote": 5,
-	"sent-bytes": 1, "conflict": 1, "left": 2, "too-few": 2, "credentials": 3, "connected-maybe": 4, "device": 5,
+	"sent-bytes": 1, "sent-own": 1, "conflict": 1, "left": 2, "too-few": 2, "credentials": 3, "connected-maybe": 4, "device": 5,
 	"no-volume": 1, "volume-not-kept": 1, "outside-proxy": 1, "cleared-span": 2, "overwritten": 3, "proxy-after": 3, "no-starts": 4, "emptied": 4, "no-memory": 5, "unread": 6,
 }
 

@@ -52,6 +52,7 @@ type records struct {
 	clocks     []*event.Event
 	policies   []*event.Event // changes of the audit policy
 	accounts   []*event.Event // local accounts
+	usage      []*event.Event // bytes that the machine counted for its programs
 	logons     []*event.Event
 	zones      map[string][]*event.Event // by key of the file
 	entries    map[ref][]*event.Event    // $MFT rows
@@ -82,6 +83,10 @@ func (w *World) collect() *records {
 		}
 		if g := ranGrade(e); g > CannotKnow {
 			w.addRun(r, e, g)
+		}
+		if e.Artifact == "network/srum" && e.BytesSent != nil {
+			r.usage = append(r.usage, e)
+			continue
 		}
 		switch e.Action {
 		case event.Persisted:

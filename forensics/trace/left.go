@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/event"
@@ -34,8 +35,11 @@ func (a *analysis) left() error {
 	a.named(byHost)
 	if len(a.packs) == 0 {
 		for _, h := range byHost {
-			a.sent(h, nil, from, to)
+			if c := a.sent(h, nil, from, to); c != nil {
+				a.contradicted(h, c, from, to)
+			}
 		}
+		a.ownCount(from, to)
 	}
 	for _, f := range a.packs {
 		until := to
@@ -47,8 +51,10 @@ func (a *analysis) left() error {
 			if c := a.sent(h, f, f.Born(), until); c != nil {
 				found = true
 				a.object(f, h, c)
+				a.contradicted(h, c, f.Born(), until)
 			}
 		}
+		a.ownCount(f.Born(), until)
 		if !found {
 			a.unmeasured(f)
 		}
@@ -257,6 +263,74 @@ func (a *analysis) bounds(c *Claim, b Interval) {
 		hi := b.Hi
 		c.BytesMax = &hi
 	}
+}
+
+// usage is what the machine's own count (SRUM) says that a program sent in a
+// span. A record that lies in it partly counts from nothing to all of it; bytes
+// under no program's name may be any program's, and stay in the upper end.
+func (a *analysis) usage(s *Suspect, from, to event.Ticks) (sum Interval, ids []event.ID) {
+	for _, e := range a.r.usage {
+		since, ok := a.since(e)
+		if !ok || e.BytesSent == nil || since > to || e.Ticks < from {
+			continue
+		}
+		b := Exactly(*e.BytesSent)
+		switch {
+		case e.Program == "" && field(e, "app") == "":
+			b = b.Part()
+		case Key(e.Program, a.w.Machine, e.UserSID) != s.Key:
+			continue
+		case since < from || e.Ticks > to:
+			b = b.Part()
+		}
+		sum = sum.Add(b)
+		ids = appendID(ids, e.ID)
+	}
+	return sum, ids
+}
+
+// since is the time of the record before, where the count of this one begins.
+func (a *analysis) since(e *event.Event) (event.Ticks, bool) {
+	t, err := time.Parse(time.RFC3339Nano, field(e, "since"))
+	if err != nil {
+		return 0, e.Ticks.Valid() // the first record: from any time before
+	}
+	return event.FromTime(t), e.Ticks.Valid()
+}
+
+// ownCount says what the machine itself counted of each suspect.
+func (a *analysis) ownCount(from, to event.Ticks) {
+	for _, s := range a.suspect {
+		sum, ids := a.usage(s, from, to)
+		if len(ids) == 0 {
+			continue
+		}
+		c := a.claim("sent-own", Supported, []Entity{s.entity("actor")}, "actor", s.name(), "least", Bytes(sum.Lo), "most", bytesOrUnknown(sum.Hi))
+		c.Channel, c.From, c.To, c.Events = "any program's network", from, to, ids
+		a.bounds(c, sum)
+	}
+}
+
+// contradicted compares two witnesses: what went to one host through the proxy
+// cannot be more than all that the machine counted for the programs that name
+// the host. An empty intersection is a finding and never an average.
+func (a *analysis) contradicted(h *contact, sent *Claim, from, to event.Ticks) {
+	var all Interval
+	var ids []event.ID
+	for _, s := range h.by {
+		sum, carried := a.usage(s, from, to)
+		all = all.Add(sum)
+		ids = append(ids, carried...)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	if _, ok := (Interval{h.bytes.Lo, Unbounded}).Meet(Interval{0, all.Hi}); ok {
+		return
+	}
+	c := a.claim("conflict", Possible, []Entity{{Role: "object", Kind: "host", Name: h.host}}, "host", h.host,
+		"detail", fmt.Sprintf("the proxy counted at least %s, the machine at most %s", Bytes(h.bytes.Lo), Bytes(all.Hi)))
+	c.Channel, c.From, c.To, c.Events = "network", sent.From, sent.To, append(slices.Clone(sent.Events), ids...)
 }
 
 // object compares an archive with what a channel carried while it was there.

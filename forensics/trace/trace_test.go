@@ -445,3 +445,45 @@ func TestRoamingProfile(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnCount: SRUM's hours that lie in the span partly, and bytes under no
+// name, widen the interval; a proxy that counted more than the machine is a
+// conflict.
+func TestOwnCount(t *testing.T) {
+	build := func() *maker {
+		m := story("10.0", "Windows 10 Pro")
+		row := func(program string, since, at event.Ticks, sent int64) {
+			m.event(event.Event{Artifact: "network/srum", Action: event.Transferred, Meaning: "recorded", Ticks: at, Program: program, BytesSent: &sent, Message: fmt.Sprint(at, sent),
+				Fields: []event.Field{event.Str("since", since.Format(event.Micro)), event.Str("app", program)}})
+		}
+		device := `\device\harddiskvolume1\` + strings.ReplaceAll(strings.ToLower(msupd), "/", `\`)
+		row(device, clock(2, "17:25:00"), clock(2, "17:50:00"), 3000)  // inside
+		row(device, clock(2, "16:50:00"), clock(2, "17:25:00"), 500)   // partly
+		row("", clock(2, "17:25:00"), clock(2, "17:50:00"), 70)        // no name
+		row("other", clock(2, "17:25:00"), clock(2, "17:50:00"), 9000) // another program
+		return m
+	}
+	found := false
+	for _, c := range trace(t, build()).Claims {
+		if c.Rule == "sent-own" && c.Entities[0].Path == msupd {
+			found = true
+			if *c.BytesMin != 3000 || *c.BytesMax != 3570 || c.Grade != Supported {
+				t.Errorf("%d to %d, %s", *c.BytesMin, *c.BytesMax, c.Grade)
+			}
+		}
+		if c.Rule == "conflict" {
+			t.Error(c.Sentence)
+		}
+	}
+	if !found {
+		t.Error("the machine's own count is not said")
+	}
+	m := build()
+	m.sendThroughProxy(41, 100)
+	for _, c := range trace(t, m).Claims {
+		if c.Rule == "conflict" {
+			return
+		}
+	}
+	t.Error("3,895 bytes through the proxy, at most 3,570 by the machine: no conflict is said")
+}

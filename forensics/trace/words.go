@@ -53,6 +53,7 @@ var Rules = []Rule{
 	{"connected-maybe", MayHaveLeft, "connected", TheActor, "{actor} may have been in contact with {host}, which stands inside it", "{actor} は内部にある {host} と通信した可能性があります", "that it was"},
 	{"sent-bytes", MayHaveLeft, "sent", TheAct, "{least} to {most} to {host} in {count}", "{host} へ {least}〜{most}({count})", "what these bytes were"},
 	{"sent-by", MayHaveLeft, "sent", TheActor, "{actor} sent them", "{actor} が送信しました", "that no other program of this machine did"},
+	{"sent-own", MayHaveLeft, "sent", TheActor, "{actor} sent {least} to {most}, by this machine's own count, to any host", "{actor} はこの端末自身の記録で {least}〜{most} を送信しました(宛先不問)", "to whom, and what"},
 	{"left", MayHaveLeft, "sent", TheContent, "{file} ({size}) or parts of it: at least {least}, at most {most}", "{file}({size})またはその一部: 少なくとも {least}、多くても {most}", "that it left"},
 	{"too-few", MayHaveLeft, "sent", TheContent, "the bytes that this channel recorded are fewer than {file} ({size}); compressed, in parts or by another way it may still have left", "この経路に記録された量は {file}({size})より少ないですが、圧縮・分割または別の経路で流出した可能性は残ります", "that it stayed"},
 	{"conflict", MayHaveLeft, "sent", TheAct, "two witnesses of {host} contradict each other: {detail}", "{host} に関する二つの記録が矛盾しています: {detail}", "either"},
