@@ -42,26 +42,10 @@ func listZip(ctx context.Context, r io.ReaderAt, size int64) ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Member
-	left := int64(maxUnpacked)
-	for i := range a.Members {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+	return unpack(ctx, len(a.Members), func(i int) (Member, bool) {
 		m := &a.Members[i]
-		if m.Dir() {
-			continue
-		}
-		x := Member{Name: m.Name, Size: m.Size, CRC32: m.CRC32, HasCRC: true, Encrypted: m.Encrypted(), Modified: event.Ticks(m.Modified)}
-		if m.Size <= min(maxMember, left) {
-			left -= max(m.Size, 0)
-			if b, err := a.Content(m, maxMember); err == nil {
-				x.SHA256 = digestOf(b)
-			}
-		}
-		out = append(out, x)
-	}
-	return out, nil
+		return Member{Name: m.Name, Size: m.Size, CRC32: m.CRC32, HasCRC: true, Encrypted: m.Encrypted(), Modified: event.Ticks(m.Modified)}, m.Dir()
+	}, func(i int) ([]byte, error) { return a.Content(&a.Members[i], maxMember) })
 }
 
 func listRAR(ctx context.Context, r io.ReaderAt, size int64) ([]Member, error) {
@@ -69,24 +53,32 @@ func listRAR(ctx context.Context, r io.ReaderAt, size int64) ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
+	return unpack(ctx, len(a.Members), func(i int) (Member, bool) {
+		m := &a.Members[i]
+		return Member{Name: m.Name, Size: m.Size, CRC32: m.CRC32, HasCRC: true, Encrypted: m.Encrypted(), Modified: event.Ticks(m.Modified)}, m.Dir()
+	}, func(i int) ([]byte, error) { return a.Content(&a.Members[i], maxMember) })
+}
+
+// unpack lists n members without the folders among them, and gives each whose
+// content can be read its digest, within the limits.
+func unpack(ctx context.Context, n int, member func(int) (m Member, folder bool), content func(int) ([]byte, error)) ([]Member, error) {
 	var out []Member
 	left := int64(maxUnpacked)
-	for i := range a.Members {
+	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m := &a.Members[i]
-		if m.Dir() {
+		m, folder := member(i)
+		if folder {
 			continue
 		}
-		x := Member{Name: m.Name, Size: m.Size, CRC32: m.CRC32, HasCRC: true, Encrypted: m.Encrypted(), Modified: event.Ticks(m.Modified)}
-		if m.Size <= min(maxMember, left) {
-			left -= max(m.Size, 0)
-			if b, err := a.Content(m, maxMember); err == nil {
-				x.SHA256 = digestOf(b)
+		if m.Size >= 0 && m.Size <= min(maxMember, left) {
+			left -= m.Size
+			if b, err := content(i); err == nil {
+				m.SHA256 = digestOf(b)
 			}
 		}
-		out = append(out, x)
+		out = append(out, m)
 	}
 	return out, nil
 }
