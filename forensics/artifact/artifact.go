@@ -72,6 +72,7 @@ const (
 	FamilyAntivirus Family = "the victim's antivirus"
 	FamilyNetwork   Family = "network device"
 	FamilyMemory    Family = "memory"
+	FamilyErrors    Family = "error reporting"
 )
 
 // Input is one source, opened and guarded.

@@ -33,6 +33,7 @@ func Specs() []artifact.Spec {
 		execution.MUICache,
 		execution.PowerShellHistory,
 		execution.PowerShellTranscript,
+		execution.WER,
 		persistence.Autostart,
 		persistence.Services,
 		persistence.Task,

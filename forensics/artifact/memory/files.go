@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/coverage"
 	"kanshiki/forensics/event"
+	"kanshiki/forensics/problem"
+	"kanshiki/parsers/crashdump"
 )
 
 // The files that hold memory.
@@ -33,16 +36,18 @@ var (
 		"SYSTEM, Control\\CrashControl: CrashDumpEnabled; SOFTWARE, Windows Error Reporting: LocalDumps", "MEMORY.DMP: the last one; minidumps: 50; WER removes reports after they were sent")
 )
 
+var fields = []string{"size", "signature", "content", "sampled", "dump_type", "bug_check", "parameters", "build", "streams", "flags"}
+
 // limit is the largest of these files: no machine has more memory.
 const limit = 1 << 46
 
 func spec(name, title string, globs []string, proves, switches, retention string) artifact.Spec {
 	return artifact.Spec{
-		Name: name, Title: title, Globs: globs, Fields: []string{"size", "signature", "content", "sampled"}, Limit: limit, Family: artifact.FamilyMemory,
+		Name: name, Title: title, Globs: globs, Fields: fields, Limit: limit, Family: artifact.FamilyMemory,
 		Card: artifact.Card{
 			Proves:    proves,
 			NotProven: "what was in memory: the content is not read yet; that nothing was there, where it is zeros",
-			Clock:     "the entry's own times; the file-system driver wrote them",
+			Clock:     "of a dump or, from Windows 8 on, a hibernation file: system UTC in its head; else the entry's own times, which the file-system driver wrote",
 			Retention: retention,
 			Switches:  switches,
 			Source:    "Microsoft documentation of hiberfil, pagefile and minidump files; ANCHORS 4g, 6",
@@ -56,85 +61,155 @@ const (
 	samples = 256
 )
 
-// read looks at the signature and at blocks spread over the whole file.
+// read looks at the head and at blocks spread over the whole file.
 func read(ctx context.Context, in *artifact.Input, emit func(*event.Event) error) error {
 	in.Counts.Declared = 1
-	head := make([]byte, min(block, in.Size))
+	head := make([]byte, min(crashdump.HeadSize, in.Size))
 	if n, err := in.R.ReadAt(head, 0); n < len(head) && err != nil && !errors.Is(err, io.EOF) {
 		in.Counts.Failed = 1
 		return fmt.Errorf("read the beginning: %w", err)
 	}
-	sig, content, err := look(ctx, in, head)
+	seen, err := look(ctx, in)
 	if err != nil {
 		in.Counts.Failed = 1
 		return err
 	}
 	in.Counts.Decoded = 1
+	h, err := crashdump.Parse(head)
+	if err != nil && !errors.Is(err, crashdump.ErrUnknown) {
+		in.Problem(problem.Malformed, problem.Doubt, err)
+	}
+	sig := "no bytes"
+	if len(head) > 0 {
+		sig = signature(h, head)
+	}
+	t, precision := written(h)
 	f := coverage.Fact{History: coverage.Recording, State: coverage.NotLooked, To: in.Times.Modified,
-		How: fmt.Sprintf("present, %d bytes, %s; %s", in.Size, sig, content)}
-	if content == zeros {
+		How: fmt.Sprintf("memory is not read yet; present, %d bytes, %s; %s", in.Size, sig, seen)}
+	if t != 0 {
+		f.To = t
+	}
+	if seen.zeros() {
 		f.History = coverage.Cleared
 	}
 	in.Cover(f)
 	e := event.Event{Fact: true, To: in.Times.Modified, Clock: event.FileSystem, Action: event.Other, Meaning: "memory kept on the disk", Path: in.Source,
 		At: in.At, Length: int64(len(head)), Recovered: in.State,
-		Message: fmt.Sprintf("%s holds memory of the machine: %s; %s; not read", in.Name, sig, content),
-		Fields: []event.Field{event.Int("size", in.Size), event.Str("signature", sig), event.Str("content", content),
-			event.Int("sampled", min((in.Size+block-1)/block, samples))}}
+		Message: fmt.Sprintf("%s holds memory of the machine: %s; %s; not read", in.Name, sig, seen),
+		Fields: append([]event.Field{event.Int("size", in.Size), event.Str("signature", sig), event.Str("content", seen.String()),
+			event.Int("sampled", seen.blocks)}, details(h)...)}
+	if t != 0 {
+		e.Fact, e.To, e.Ticks, e.Precision, e.Clock = false, 0, t, precision, event.SystemUTC
+		e.Meaning = "dump written"
+		if h.Kind == crashdump.Hibernation {
+			e.Meaning = "memory written for hibernation"
+		}
+	}
 	return emit(&e)
 }
 
-const zeros = "nothing but zeros in the blocks that were looked at: cleared at shutdown or never used"
-
-// look tells the signature and whether anything is in the file.
-func look(ctx context.Context, in *artifact.Input, head []byte) (sig, content string, err error) {
-	sig = signature(head)
-	buf := make([]byte, block)
-	full, n := 0, int64(0)
-	blocks := (in.Size + block - 1) / block
-	step := max(blocks/samples, 1)
-	for i := int64(0); i < blocks && n < samples; i += step {
-		if ctx.Err() != nil {
-			return "", "", ctx.Err()
-		}
-		n++
-		k, rerr := in.R.ReadAt(buf[:min(block, in.Size-i*block)], i*block)
-		if rerr != nil && !errors.Is(rerr, io.EOF) {
-			continue // the reader has told it
-		}
-		if strings.Trim(string(buf[:k]), "\x00") != "" {
-			full++
-		}
-	}
+// written is the time that the head gives.
+func written(h *crashdump.Head) (event.Ticks, event.Precision) {
 	switch {
-	case in.Size == 0:
-		return "no bytes", "empty", nil
-	case full == 0:
-		return sig, zeros, nil
+	case h == nil:
+	case h.UnixTime != 0:
+		return event.FromTime(time.Unix(int64(h.UnixTime), 0)), event.Second
+	case event.Ticks(h.FileTime).Valid():
+		return event.Ticks(h.FileTime), event.Exact
 	}
-	return sig, fmt.Sprintf("%d of %d blocks looked at hold something", full, n), nil
+	return 0, ""
 }
 
-// signature names what the first bytes say.
-func signature(b []byte) string {
-	has := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+func details(h *crashdump.Head) []event.Field {
+	var out []event.Field
+	if h == nil {
+		return nil
+	}
+	switch h.Kind {
+	case crashdump.Kernel32, crashdump.Kernel64:
+		if t := h.Type(); t != "" {
+			out = append(out, event.Str("dump_type", t))
+		}
+		if h.HasBugCheck {
+			var p []string
+			for _, v := range h.Parameters {
+				p = append(p, fmt.Sprintf("%#x", v))
+			}
+			out = append(out, event.Hex("bug_check", h.BugCheck), event.List("parameters", p))
+		}
+		out = append(out, event.Uint("build", h.Minor))
+	case crashdump.Minidump:
+		out = append(out, event.Uint("streams", h.Streams), event.Hex("flags", h.Flags))
+	}
+	return out
+}
+
+// sample is what came of looking at blocks spread over a file.
+type sample struct {
+	of           int64 // blocks of the file
+	blocks       int64 // looked at
+	full, failed int64 // of them
+}
+
+// zeros tells whether every block that was looked at was read and was zero.
+func (s sample) zeros() bool { return s.blocks > 0 && s.full == 0 && s.failed == 0 }
+
+func (s sample) String() string {
+	how := "blocks"
+	if s.blocks < s.of {
+		how = fmt.Sprintf("blocks, a sample of %d,", s.of)
+	}
 	switch {
-	case has("hibr"), has("HIBR"):
-		return "hibernation image, valid"
-	case has("wake"), has("WAKE"):
-		return "hibernation image, the machine has resumed from it"
-	case has("RSTR"), has("rstr"):
-		return "hibernation image, resuming was begun"
-	case has("link"), has("LINK"):
+	case s.of == 0:
+		return "empty"
+	case s.zeros():
+		return fmt.Sprintf("nothing but zeros in %d %s of %d bytes: cleared at shutdown or never used", s.blocks, how, block)
+	case s.failed > 0:
+		return fmt.Sprintf("%d of %d %s of %d bytes hold something, %d could not be read", s.full, s.blocks, how, block, s.failed)
+	}
+	return fmt.Sprintf("%d of %d %s of %d bytes hold something", s.full, s.blocks, how, block)
+}
+
+// look reads the sample.
+func look(ctx context.Context, in *artifact.Input) (sample, error) {
+	buf := make([]byte, block)
+	s := sample{of: (in.Size + block - 1) / block}
+	step := max(s.of/samples, 1)
+	for i := int64(0); i < s.of && s.blocks < samples; i += step {
+		if ctx.Err() != nil {
+			return s, ctx.Err()
+		}
+		s.blocks++
+		k, err := in.R.ReadAt(buf[:min(block, in.Size-i*block)], i*block)
+		switch {
+		case strings.Trim(string(buf[:k]), "\x00") != "":
+			s.full++
+		case err != nil && !errors.Is(err, io.EOF):
+			s.failed++ // the reader has told where
+		}
+	}
+	return s, nil
+}
+
+// signature says in words what the first bytes are.
+func signature(h *crashdump.Head, b []byte) string {
+	switch {
+	case h != nil && h.Kind == crashdump.Hibernation:
+		switch strings.ToLower(h.Signature) {
+		case "hibr":
+			return "hibernation image, valid"
+		case "wake":
+			return "hibernation image, the machine has resumed from it"
+		case "rstr":
+			return "hibernation image, resuming was begun"
+		}
 		return "hibernation file that points elsewhere"
-	case has("PAGEDU64"):
-		return "kernel dump, 64 bit"
-	case has("PAGEDUMP"):
-		return "kernel dump, 32 bit"
-	case has("MDMP"):
-		return "minidump"
+	case h != nil && h.Type() != "":
+		return string(h.Kind) + ", " + h.Type()
+	case h != nil:
+		return string(h.Kind)
 	case strings.Trim(string(b), "\x00") == "":
-		return "begins with zeros"
+		return "begins with zeros" // a hibernation file: the machine has resumed from it
 	}
 	return fmt.Sprintf("begins with % x", b[:min(len(b), 8)])
 }
