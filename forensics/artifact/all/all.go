@@ -63,6 +63,7 @@ func Specs() []artifact.Spec {
 		mail.Mailbox,
 		browser.Chrome,
 		browser.Firefox,
+		browser.IE,
 		browser.Cookies,
 		browser.Forms,
 		filesystem.ZoneIdentifier,

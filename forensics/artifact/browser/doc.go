@@ -1,8 +1,9 @@
 // Package browser reads what browsers keep of pages and downloads: the
-// histories of Chrome and its relatives, and of Firefox; cookies; what was
-// typed into forms.
+// histories of Chrome and its relatives, of Firefox, and of Internet Explorer
+// up to version 9; cookies; what was typed into forms. Not read: the bodies of
+// caches, sessions and tabs, WebCacheV01.dat.
 //
-// The databases are read in place, with their write-ahead log and without it.
+// The SQLite databases are read in place, with their write-ahead log and without it.
 // What only the log has is marked; what only the database has (the log removes
 // or changes it) is given as a recovered record. Deleted rows in free pages are
 // not searched: the coverage fact says how many such pages there are.
