@@ -190,6 +190,14 @@ func (c *checker) file(m row, truth map[string]row, have map[string]map[string]s
 		silent[kind]++
 		return
 	}
+	c.account(path, artifact, found, want, known, tallies)
+	if artifact == "network/srum" { // one database, two artifacts
+		c.account(path, "execution/srum", found, srum(t, srumPrograms...), true, tallies)
+	}
+}
+
+// account compares what one artifact read of a file.
+func (c *checker) account(path, artifact string, found map[string]source, want count, known bool, tallies map[string]*tally) {
 	s, ok := found[artifact]
 	if !ok {
 		c.fail("%s: no source of %s", path, artifact)

@@ -104,7 +104,7 @@ func expected(m, t row) (artifact string, want count, known bool) {
 		return "", want, false // TNEF beside no message
 	case "ese":
 		if strings.HasPrefix(strings.ToLower(base), "srudb") {
-			return "network/srum", want, false
+			return "network/srum", srum(t, srumNetwork...), true
 		}
 		return "", want, false
 	case "browser":
@@ -155,6 +155,21 @@ func browser(base string, t row) (string, count, bool) {
 		return "browser/firefox", count{live: n}, ok
 	}
 	return "", count{}, false
+}
+
+// Tables of SRUM by the artifact that reads them.
+var (
+	srumNetwork  = []string{"{973F5D5C-1D90-4944-BE8E-24B94231A174}", "{DD6636C4-8929-4683-974E-22C046A43763}"}
+	srumPrograms = []string{"{D10CA2FE-6FCF-4F6D-848E-B2E99266FA89}", "{5C8CF1C7-7257-4F13-B223-970EF5939312}"}
+)
+
+// srum counts rows as libesedb and go-ese do.
+func srum(t row, tables ...string) (w count) {
+	for _, name := range tables {
+		n, _ := inTable(t, name)
+		w.live += n
+	}
+	return w
 }
 
 func textLog(base string, t row) (string, count, bool) {
