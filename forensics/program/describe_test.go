@@ -28,10 +28,7 @@ func TestMain(m *testing.M) {
 			var none []byte
 			_ = none[len(req)]
 		case bytes.HasSuffix(req, []byte("PLANT hang")):
-			for n := 0; ; n++ {
-				if n < 0 {
-					break
-				}
+			for !never {
 			}
 		case bytes.HasSuffix(req, []byte("PLANT memory")):
 			var keep [][]byte
@@ -41,8 +38,8 @@ func TestMain(m *testing.M) {
 					b[i] = 1
 				}
 				keep = append(keep, b)
-				if len(keep) < 0 {
-					break
+				if never {
+					return keep[0], nil
 				}
 			}
 		}
@@ -50,6 +47,9 @@ func TestMain(m *testing.M) {
 	})
 	os.Exit(m.Run())
 }
+
+// never is false; the compiler does not know.
+var never = len(os.Args) > 1<<20
 
 func sample(t testing.TB, name string) []byte {
 	t.Helper()

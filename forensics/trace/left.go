@@ -268,7 +268,9 @@ func (a *analysis) bounds(c *Claim, b Interval) {
 // usage is what the machine's own count (SRUM) says that a program sent in a
 // span. A record that lies in it partly counts from nothing to all of it; bytes
 // under no program's name may be any program's, and stay in the upper end.
+// Without a record of its own there is nothing to say.
 func (a *analysis) usage(s *Suspect, from, to event.Ticks) (sum Interval, ids []event.ID) {
+	own := false
 	for _, e := range a.r.usage {
 		since, ok := a.since(e)
 		if !ok || e.BytesSent == nil || since > to || e.Ticks < from {
@@ -278,13 +280,18 @@ func (a *analysis) usage(s *Suspect, from, to event.Ticks) (sum Interval, ids []
 		switch {
 		case e.Program == "" && field(e, "app") == "":
 			b = b.Part()
+			sum, ids = sum.Add(b), appendID(ids, e.ID)
+			continue
 		case Key(e.Program, a.w.Machine, e.UserSID) != s.Key:
 			continue
 		case since < from || e.Ticks > to:
 			b = b.Part()
 		}
-		sum = sum.Add(b)
-		ids = appendID(ids, e.ID)
+		own = true
+		sum, ids = sum.Add(b), appendID(ids, e.ID)
+	}
+	if !own {
+		return Interval{}, nil
 	}
 	return sum, ids
 }

@@ -113,9 +113,8 @@ func TestBadBlock(t *testing.T) {
 	b, want := sample(t)
 	for at := int64(0); at+16 <= int64(len(b)); at += 16 {
 		a, err := NewReader(&bad{b, at, at + 16}, int64(len(b)))
-		lost := err != nil
 		if err == nil {
-			lost = len(a.Damage) > 0
+			lost := len(a.Damage) > 0
 			for i := range a.Members {
 				if _, err := a.Content(&a.Members[i], 1<<20); err != nil {
 					lost = true
