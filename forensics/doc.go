@@ -1,22 +1,22 @@
 // Package forensics holds the meaning of what package parsers decodes. It has
 // no code of its own; this is the drawing of the house.
 //
-//	 disk, E01, folder, log
-//	        │ evidence   bytes, ranges, digests
-//	        │ volume     partitions, and what is not read yet
-//	        │ filesystem entries, streams, deleted
-//	        ▼
-//	 parsers/* ─ decode ─► artifact   find, guard, read, say
-//	                        │                  │
-//	                        ▼                  ▼
-//	      event (what it says, where)   problem (what is lost, where)
-//	                        │                  │
-//	                        ▼                  ▼
-//	                      store  ◄──────── coverage (found? read? which span?)
-//	                        │
-//	                  timeline → trace
-//	                        ▼
-//	                     report    TOUCHED / MAY HAVE LEFT / CANNOT KNOW
+//	disk, E01, folder, log
+//	       │ evidence   bytes, ranges, digests
+//	       │ volume     partitions, and what is not read yet
+//	       │ filesystem entries, streams, deleted
+//	       ▼
+//	parsers/* ─ decode ─► artifact   find, guard, read, say
+//	                       │                  │
+//	                       ▼                  ▼
+//	     event (what it says, where)   problem (what is lost, where)
+//	                       │                  │
+//	                       ▼                  ▼
+//	                     store  ◄──────── coverage (found? read? which span?)
+//	                       │
+//	                 timeline → trace
+//	                       ▼
+//	                    report    TOUCHED / MAY HAVE LEFT / CANNOT KNOW
 //
 // Imports point down only; scripts/layers holds the rows.
 //
