@@ -53,6 +53,7 @@ var eras = map[string]era{
 	"execution/srum":                 {from: "6.2"},
 	"network/bits":                   {from: "5.1"},
 	"memory/swapfile":                {from: "6.2"},
+	"browser/ie":                     {to: "6.1"}, // from Internet Explorer 10 on: WebCacheV01.dat
 	"browser/webcache":               {from: "6.1"},
 }
 

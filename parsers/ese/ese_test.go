@@ -128,7 +128,7 @@ func TestTruncation(t *testing.T) {
 		}
 		cuts := []int{0, 1, 4, 8, 511, 512, 4095, 4096, 8191}
 		r := rand.New(rand.NewPCG(1, 2))
-		for range 60 {
+		for range 30 {
 			page := 4096 * r.IntN(len(whole)/4096)
 			cuts = append(cuts, r.IntN(len(whole)), page, page+1, page-1)
 		}

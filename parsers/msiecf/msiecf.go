@@ -161,7 +161,7 @@ func (f *File) Items() iter.Seq2[Item, error] {
 			if !flush(n) {
 				return
 			}
-			item, err, next := f.item(n, size, blocks, used)
+			item, next, err := f.item(n, size, blocks, used)
 			if item.Kind != "" || err != nil {
 				if !yield(item, err) {
 					return
@@ -185,7 +185,7 @@ func (f *File) blocksOf(n int) int {
 }
 
 // item reads a record; next is the block behind it.
-func (f *File) item(n, size, blocks int, used bool) (item Item, err error, next int) {
+func (f *File) item(n, size, blocks int, used bool) (item Item, next int, err error) {
 	at := blockArea + n*blockSize
 	signature := string(bytes.TrimRight(f.b[at:at+4], " "))
 	end := n
@@ -198,22 +198,22 @@ func (f *File) item(n, size, blocks int, used bool) (item Item, err error, next 
 			err = cursor.Errorf(int64(at), "hash table of %d blocks, %d are there", size, end-n)
 		}
 		if !used {
-			return item, nil, n + 1
+			return item, n + 1, nil
 		}
-		return item, err, end
+		return item, end, err
 	}
 	if used && (!whole || size > maxPerItem) {
-		return Item{}, cursor.Errorf(int64(at), "%s record of %d blocks, %d are there", signature, size, end-n), max(n+1, min(end, n+maxPerItem))
+		return Item{}, max(n+1, min(end, n+maxPerItem)), cursor.Errorf(int64(at), "%s record of %d blocks, %d are there", signature, size, end-n)
 	}
 	if size > maxPerItem {
-		return Item{}, nil, n + 1
+		return Item{}, n + 1, nil
 	}
 	b := f.b[at : blockArea+end*blockSize]
 	item = Item{Kind: Kind(signature), Off: int64(at), Length: int64(len(b)), Recovered: !used, Partial: !whole}
 	if err = f.decode(&item, b); err != nil && !used { // a remnant that makes no sense is none
-		return Item{}, nil, n + 1
+		return Item{}, n + 1, nil
 	}
-	return item, cursor.AddBase(err, int64(at)), end
+	return item, end, cursor.AddBase(err, int64(at))
 }
 
 func (f *File) decode(item *Item, b []byte) error {
@@ -246,10 +246,10 @@ func (f *File) decode(item *Item, b []byte) error {
 	}
 	if item.Kind == Leak { // only the file's name is kept, the rest is filled
 		item.Primary, item.Secondary, item.Expires, item.Checked, item.Hits, item.Flags = 0, 0, 0, 0, 0, 0
-		item.File = item.part(b, file, "name of the file")
+		item.File = part(b, file)
 		return item.check(b, file)
 	}
-	item.Location, item.File = item.part(b, location, "address"), item.part(b, file, "name of the file")
+	item.Location, item.File = part(b, location), part(b, file)
 	if data != 0 && int64(data) <= int64(len(b)) {
 		item.Data = b[data:min(int64(len(b)), int64(data)+int64(size))]
 	}
@@ -263,7 +263,7 @@ func (f *File) decode(item *Item, b []byte) error {
 }
 
 // part is the text at a place of the record, "" where there is none.
-func (item *Item) part(b []byte, at uint32, _ string) string {
+func part(b []byte, at uint32) string {
 	if at == 0 || int64(at) >= int64(len(b)) {
 		return ""
 	}
