@@ -75,7 +75,19 @@ func answer(ctx context.Context, o *options, _ int, stdout, stderr io.Writer, be
 	if err := c.Save(); err != nil {
 		return err
 	}
-	if !o.quiet {
+	switch {
+	case o.quiet:
+	case o.format == "jsonl":
+		for _, c := range result.Claims {
+			b, err := report.Line(c)
+			if err != nil {
+				return err
+			}
+			if _, err := stdout.Write(append(b, '\n')); err != nil {
+				return err
+			}
+		}
+	default:
 		p := &printer{w: stdout, zone: o.zone, before: before}
 		p.print(r, page)
 	}

@@ -56,7 +56,7 @@ func main() {
 type options struct {
 	dir, exhibit, machine string
 	force, quiet          bool
-	progress              string
+	progress, format      string
 	zone                  *time.Location
 	marks                 []trace.Mark
 	known                 []string
@@ -97,13 +97,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.Var(&words{&o.known}, "known", "`file` of digests of known programs: plain, CSV or NSRL's SQLite; may be given again")
 	f.BoolVar(&o.force, "force", false, "read evidence again that the case has already")
 	zone := f.Zone()
+	format := f.Choice("format", "what to print: the answers for people, or every claim as one line of JSON", "text", "jsonl")
 	progress := f.Choice("progress", "what to show of long work", cli.ProgressModes...)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	paths, err := f.Parse(args)
 	if err != nil {
 		return err
 	}
-	o.progress, o.zone = *progress, *zone
+	o.progress, o.zone, o.format = *progress, *zone, *format
 	switch {
 	case o.dir == "":
 		return cli.Usage("--case is missing: name the folder that shall hold the results, for example --case ./case")
@@ -163,7 +164,7 @@ func build(ctx context.Context, o *options, paths []string, stdout, stderr io.Wr
 			fmt.Fprintf(stderr, "%s: %s\n", name, n)
 		}
 		if slices.Contains(have, e.Exhibit) {
-			if !o.quiet {
+			if !o.quiet && o.format == "text" {
 				reading.Line(stdout, "in case", "%s  exhibit %s (read again with --force)", e.Name, e.Exhibit)
 			}
 			continue
@@ -174,7 +175,7 @@ func build(ctx context.Context, o *options, paths []string, stdout, stderr io.Wr
 	show := cli.NewProgress(name, o.progress, stderr)
 	results, err := timeline.Build(ctx, c, fresh, timeline.Options{Progress: show, Now: begun, Tool: name + " " + version})
 	show.Done()
-	if !o.quiet {
+	if !o.quiet && o.format == "text" {
 		for i := range results {
 			reading.Summary(stdout, fresh[i], &results[i])
 		}

@@ -202,6 +202,15 @@ func (r *Report) JSON(w io.Writer) error {
 	return enc.Encode(j)
 }
 
+// Line is a claim as one line of JSON, the row that trace.json holds, with the
+// answer that it belongs to.
+func Line(c *trace.Claim) ([]byte, error) {
+	return json.Marshal(struct {
+		Answer string `json:"answer"`
+		jsonClaim
+	}{[...]string{"touched", "may_have_left", "cannot_know", "context"}[c.Answer], claimJSON(c)})
+}
+
 func claimJSON(c *trace.Claim) jsonClaim {
 	k := jsonClaim{ID: c.ID, Grade: c.Grade.String(), Sentence: c.Sentence, Rule: c.Rule, Act: c.Act, Part: string(c.Part), From: when(c.From), To: when(c.To),
 		Entities: []jsonEntity{}, Events: []string{}, NotShown: c.NotShown(), Lowered: c.Lowered, Because: c.Because, Channel: c.Channel}

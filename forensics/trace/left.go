@@ -388,7 +388,7 @@ func (a *analysis) removable(from, to event.Ticks) {
 		}
 	}
 	for _, k := range sortedKeys(byDevice) {
-		c := a.claim("device", Possible, []Entity{{Role: "object", Kind: "device", Name: k}}, "device", k)
+		c := a.claim("device", Possible, []Entity{{Role: "object", Kind: "device", Name: k}}, "device", deviceName(k))
 		c.Channel = "removable device"
 		for _, d := range byDevice[k] {
 			c.Events = appendID(c.Events, d.ID)
@@ -398,6 +398,31 @@ func (a *analysis) removable(from, to event.Ticks) {
 			c.To = max(c.To, d.Ticks)
 		}
 	}
+}
+
+// deviceName makes vendor, product and serial number out of the name that
+// Windows gives to a disk at the USB port.
+func deviceName(id string) string {
+	parts := strings.Split(id, `\`)
+	if len(parts) < 2 || !strings.EqualFold(parts[0], "USBSTOR") {
+		return id
+	}
+	var words []string
+	for _, p := range strings.Split(parts[1], "&") {
+		for _, prefix := range []string{"Ven_", "Prod_"} {
+			if v, ok := strings.CutPrefix(p, prefix); ok && v != "" {
+				words = append(words, strings.ReplaceAll(v, "_", " "))
+			}
+		}
+	}
+	if len(words) == 0 {
+		return id
+	}
+	if len(parts) > 2 {
+		serial, _, _ := strings.Cut(parts[2], "&")
+		words = append(words, "serial "+serial)
+	}
+	return strings.Join(words, " ")
 }
 
 // reach names the accounts whose passwords, and the documents, that the

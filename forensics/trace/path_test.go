@@ -76,3 +76,14 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestDeviceName(t *testing.T) {
+	for in, want := range map[string]string{
+		`USBSTOR\Disk&Ven_Kingston&Prod_DataTraveler_G3&Rev_PMAP\0019E06B9C85&0`: "Kingston DataTraveler G3 serial 0019E06B9C85",
+		`SCSI\Disk&Ven_X`: `SCSI\Disk&Ven_X`,
+	} {
+		if got := deviceName(in); got != want {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+}
