@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (d *DB) Table(name string) *Table {
 }
 
 func (d *DB) readSchema() error {
-	rows, err := d.sql.Query(`SELECT name, rootpage FROM sqlite_master WHERE type = 'table' AND rootpage > 0`)
+	rows, err := d.conn.QueryContext(context.Background(), `SELECT name, rootpage FROM sqlite_master WHERE type = 'table' AND rootpage > 0`)
 	if err != nil {
 		return fmt.Errorf("schema: %w", err)
 	}
@@ -115,9 +116,10 @@ func (d *DB) readSchema() error {
 	return nil
 }
 
-// readColumns reads the columns, hidden ones too.
+// readColumns reads the columns, but for those that are computed when they are
+// asked for: they are no data, and what computes them is the evidence's.
 func (d *DB) readColumns(t *Table) error {
-	rows, err := d.sql.Query(`SELECT name FROM pragma_table_xinfo(?)`, t.Name)
+	rows, err := d.conn.QueryContext(context.Background(), `SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 2`, t.Name)
 	if err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (d *DB) readColumns(t *Table) error {
 		return errors.New("no columns: the schema does not say what it holds")
 	}
 	var without int
-	if err := d.sql.QueryRow(`SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`, t.Name).Scan(&without); err == nil {
+	if err := d.conn.QueryRowContext(context.Background(), `SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`, t.Name).Scan(&without); err == nil {
 		t.NoRowID = without != 0
 	}
 	return nil
@@ -210,7 +212,7 @@ func (d *DB) newQuery(t *Table, columns []string) (*query, error) {
 	if !t.NoRowID {
 		text += " NOT INDEXED WHERE " + id + " BETWEEN ? AND ? ORDER BY " + id
 	}
-	st, err := d.sql.Prepare(text)
+	st, err := d.conn.PrepareContext(context.Background(), text)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -8,7 +9,8 @@ import (
 	"io/fs"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver that database/sql is told by name
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 	"modernc.org/sqlite/vfs"
 
 	"kanshiki/parsers/internal/cursor"
@@ -32,6 +34,7 @@ type DB struct {
 	maxRow int64
 	files  *vfs.FS
 	sql    *sql.DB
+	conn   *sql.Conn // the only one, with its limits
 }
 
 // Open reads header and schema. Nothing is written and no file is made.
@@ -122,19 +125,31 @@ func (d *DB) connect() error {
 		return err
 	}
 	d.sql.SetMaxOpenConns(1)
-	return d.sql.Ping()
+	if d.conn, err = d.sql.Conn(context.Background()); err != nil {
+		return err
+	}
+	// An expression of the schema could otherwise make a value of a gigabyte.
+	for limit, n := range map[int]int{sqlite3.SQLITE_LIMIT_LENGTH: int(min(max(d.maxRow, 1<<20), 1<<30)), sqlite3.SQLITE_LIMIT_ATTACHED: 0} {
+		if _, err := sqlite.Limit(d.conn, limit, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close frees what SQLite holds. It does not close the reader.
 func (d *DB) Close() error {
 	var err error
+	if d.conn != nil {
+		err = d.conn.Close()
+	}
 	if d.sql != nil {
-		err = d.sql.Close()
+		err = errors.Join(err, d.sql.Close())
 	}
 	if d.files != nil {
 		err = errors.Join(err, d.files.Close())
 	}
-	d.sql, d.files = nil, nil
+	d.conn, d.sql, d.files = nil, nil, nil
 	return err
 }
 

@@ -326,6 +326,43 @@ func TestWAL(t *testing.T) {
 	}
 }
 
+// TestComputedColumns: a column that is computed is not asked for, and one that
+// claims more than the limit is not made.
+func TestComputedColumns(t *testing.T) {
+	db, _ := made(t, "INSERT INTO t VALUES (400, 'x')", 3)
+	p := filepath.Join(t.TempDir(), "y.db")
+	if err := os.WriteFile(p, db, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := sql.Open("sqlite", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{`CREATE TABLE g (a, b AS (hex(zeroblob(40000000))) VIRTUAL, c)`, `INSERT INTO g (a, c) VALUES (1, 2)`} {
+		if _, err := c.Exec(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = os.ReadFile(p); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, db, Options{})
+	if g := d.Table("g"); strings.Join(g.Columns, " ") != "a c" {
+		t.Errorf("%v", g.Columns)
+	}
+	for row, err := range d.Rows("g", "a", "b", "c") {
+		if err != nil || row.Values[1].Kind != Null || row.Values[2].Int != 2 {
+			t.Errorf("%+v %v", row, err)
+		}
+	}
+	if _, err := d.conn.ExecContext(t.Context(), `SELECT hex(zeroblob(40000000))`); err == nil {
+		t.Error("a value of 80 MB was made")
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"empty": nil, "text": []byte(strings.Repeat("no database here ", 100)),

@@ -55,7 +55,7 @@ func srumMade(state uint32) artifacttest.Source {
 			esefile.Table{Name: "SruDbIdMapTable", Columns: []esefile.Column{c("IdType", esefile.UnsignedByte), c("IdIndex", esefile.Long), c("IdBlob", esefile.LongBinary)},
 				Rows: [][]any{{0, 1, nil}, {3, 2, sid}, {0, 3, text(`\Device\HarddiskVolume3\Users\sato\AppData\Local\Temp\upd.exe`)}, {1, 4, text("DoSvc")}}},
 			esefile.Table{Name: srumNetwork, Columns: with(c("InterfaceLuid", esefile.LongLong), c("L2ProfileId", esefile.Long), c("L2ProfileFlags", esefile.Long), c("BytesSent", esefile.LongLong), c("BytesRecvd", esefile.LongLong)),
-				Rows: [][]any{{1, hour(9), 3, 2, int64(luid), 0, 0, 1000, 50}, {2, hour(9), 1, 2, int64(luid), 0, 0, 7, 8}, {3, hour(11), 3, 2, int64(luid), 0, 0, 5000000000, 9}, {4, hour(11), 99, 2, int64(luid), 0, 0, 1, 1}, {5, 0.0, 4, 2, 0, 0, 0, 1, 1}}},
+				Rows: [][]any{{1, hour(9), 3, 2, int64(luid), 0, 0, 1000, 50}, {2, hour(9), 1, 2, int64(luid), 0, 0, 7, 8}, {3, hour(11), 3, 2, int64(luid), 0, 0, int64(5000000000), 9}, {4, hour(11), 99, 2, int64(luid), 0, 0, 1, 1}, {5, 0.0, 4, 2, 0, 0, 0, 1, 1}}},
 			esefile.Table{Name: srumConnectivity, Columns: with(c("InterfaceLuid", esefile.LongLong), c("L2ProfileId", esefile.Long), c("ConnectedTime", esefile.UnsignedLong), c("ConnectStartTime", esefile.LongLong), c("L2ProfileFlags", esefile.Long)),
 				Rows: [][]any{{1, hour(9), 1, 2, int64(luid), 0, 3900, int64(132780668556499330), 0}}},
 			esefile.Table{Name: srumUsage, Columns: with(c("ForegroundCycleTime", esefile.LongLong), c("ForegroundBytesRead", esefile.LongLong), c("BackgroundBytesWritten", esefile.LongLong)),
