@@ -140,19 +140,38 @@ func (r *Report) rest(ctx context.Context, st *store.Store) error {
 		}
 		r.Problems = append(r.Problems, p)
 	}
+	// A file that several artifacts read is one source; the worst that came of
+	// it counts.
+	worst := map[string]coverage.State{}
 	for s, err := range st.Sources(ctx) {
 		if err != nil {
 			return fmt.Errorf("read sources: %w", err)
 		}
+		k := fmt.Sprint(s.At.Exhibit, "/", s.At.Volume, "/", s.At.Entry, "/", s.Source)
+		if have, ok := worst[k]; !ok || badness(s.State) > badness(have) {
+			worst[k] = s.State
+		}
+	}
+	for _, state := range worst {
 		r.Sources.Found++
-		switch s.State {
-		case coverage.Read:
+		switch badness(state) {
+		case 0:
 			r.Sources.Read++
-		case coverage.Partly:
+		case 1:
 			r.Sources.Partly++
-		case coverage.Unreadable, coverage.NotLooked:
+		default:
 			r.Sources.Unreadable++
 		}
 	}
 	return nil
+}
+
+func badness(s coverage.State) int {
+	switch s {
+	case coverage.Read, coverage.Absent:
+		return 0
+	case coverage.Partly:
+		return 1
+	}
+	return 2
 }

@@ -54,7 +54,6 @@ var owners = map[string][]string{
 	"github.com/richardlehane/mscfb":   {"parsers/olecf"},
 	"github.com/jhillyerd/enmime/v2":   {"parsers/eml"},
 	"modernc.org/sqlite":               {"parsers/sqlite", "forensics/program/known"},
-	"www.velocidex.com/golang/go-ese":  {"parsers/ese"},
 	"go.mozilla.org/pkcs7":             {"parsers/authenticode", "parsers/cat", "parsers/pe", "parsers/internal/pkcs7"},
 	"golang.org/x/text":                {"parsers/internal/codepage", "parsers/lnk", "parsers/eml"},
 	"golang.org/x/sys":                 {"forensics/internal/guard", "forensics/store"},
