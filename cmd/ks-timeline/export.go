@@ -77,7 +77,7 @@ func export(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 // exportRows writes the rows and tells what the format could not say.
 func exportRows(ctx context.Context, s *store.Store, x *filters, q store.Query, format string, w io.Writer) (lost string, err error) {
 	var write func(e *event.Event) error
-	end := func() error { return nil }
+	var end func() error
 	switch format {
 	case "csv", "jsonl":
 		p := newPrinter(format, w, *x.zone)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/cmd/internal/reading"
 	"kanshiki/forensics/evidence"
 )
 
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *formats {
-		return listFormats(stdout)
+		return reading.Formats(stdout)
 	}
 	o, err := options(*hashes, *expect, paths)
 	if err != nil {
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		if err != nil {
 			failed = true
-			cli.Warn(stderr, name, "%v", err)
+			cli.Warn(stderr, name, "%v", reading.Explain(name, err))
 		}
 		no = no || err == nil && !ok
 	}
@@ -131,10 +132,4 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cl
 		}
 	}
 	return ok, nil
-}
-
-func listFormats(w io.Writer) error {
-	read, named := evidence.Formats()
-	_, err := fmt.Fprintf(w, "read\n  %s\nknown by name, not read\n  %s\n", strings.Join(read, "\n  "), strings.Join(named, "\n  "))
-	return err
 }

@@ -111,7 +111,7 @@ func TestCut(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	workdir(t)
-	expect(t, 1, "notes.txt", `stderr:^ks-verify: warning: notes.txt: no image, volume or file system that I know \(it begins with 54 68 69 73\)$`)
+	expect(t, 1, "notes.txt", `stderr:^ks-verify: warning: notes.txt: no image, volume or file system that I know \(it begins with 54 68 69 73\); formats: ks-verify --formats$`)
 	expect(t, 1, "empty.E01", `stderr:empty.E01: is empty`)
 	expect(t, 1, "missing.E01", `stderr:missing.E01: no such file`)
 	expect(t, 1, ".", `stderr:is a folder, not an image`)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/cmd/internal/reading"
 )
 
 const name = "ks-walk"
@@ -59,8 +60,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return cli.Usage("no command %q; there are %s", args[0], strings.Join(names, ", "))
 	}
 	f := cli.NewFlags(name, help, stdout)
+	formats := f.Bool("formats", false, "list the formats of images that are read and those that are known by name")
 	if _, err := f.Parse(args); err != nil {
 		return err
+	}
+	if *formats {
+		return reading.Formats(stdout)
 	}
 	return cli.Usage("name a command: %s; for example ks-walk list disk.E01", strings.Join(names, ", "))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/cmd/internal/reading"
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/evidence"
 	"kanshiki/forensics/filesystem"
@@ -58,7 +59,7 @@ func newCommon(help string, stdout io.Writer) common {
 func (c common) open(ctx context.Context, path string, stderr io.Writer) (*session, error) {
 	e, err := evidence.OpenImage(ctx, path, evidence.Options{})
 	if err != nil {
-		return nil, err
+		return nil, reading.Explain(name, err)
 	}
 	s := &session{img: e, stderr: stderr, quiet: *c.quiet, verbose: *c.verbose}
 	for _, n := range e.Notes {

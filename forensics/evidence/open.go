@@ -158,7 +158,10 @@ func OpenImage(ctx context.Context, path string, o Options) (*Evidence, error) {
 const unknownFormat = "no image, volume or file system that I know"
 
 // loose tells whether a file that is no image may be evidence as it is.
-func loose(e *NotAnImage) bool { return strings.HasPrefix(e.What, unknownFormat) }
+func loose(e *NotAnImage) bool { return e.Unknown() }
+
+// Unknown tells whether nothing of the file's form is known, not even its name.
+func (e *NotAnImage) Unknown() bool { return strings.HasPrefix(e.What, unknownFormat) }
 
 // plainError says what the system said, without its prefix and twice the path.
 func plainError(path string, err error) error {

@@ -56,6 +56,9 @@ func (f *Flags) Parse(args []string) ([]string, error) {
 
 func (f *Flags) explain(err error) error {
 	if bad, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		if len(f.names()) == 0 {
+			return Usage("no option --%s", bad)
+		}
 		return Usage("no option --%s; there are %s", bad, strings.Join(f.names(), ", "))
 	}
 	return Usage("%s", strings.ReplaceAll(strings.ReplaceAll(err.Error(), "flag needs an argument: -", "a value is missing after --"), "for flag -", "for --"))

@@ -4,6 +4,7 @@ package reading
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -32,6 +33,22 @@ func Open(ctx context.Context, paths []string, o evidence.Options) ([]*evidence.
 		ev = append(ev, e)
 	}
 	return ev, nil
+}
+
+// Explain adds to the error of evidence of an unknown form where forms are
+// listed.
+func Explain(command string, err error) error {
+	if no, ok := errors.AsType[*evidence.NotAnImage](err); ok && no.Unknown() {
+		return fmt.Errorf("%w; formats: %s --formats", err, command)
+	}
+	return err
+}
+
+// Formats lists what is opened as an image, and what is only known by name.
+func Formats(w io.Writer) error {
+	read, named := evidence.Formats()
+	_, err := fmt.Fprintf(w, "read\n  %s\nknown by name, not read\n  %s\n", strings.Join(read, "\n  "), strings.Join(named, "\n  "))
+	return err
 }
 
 // Line prints one line of the summary: a word on the left, the rest escaped.
