@@ -1,4 +1,3 @@
-//go:build secondreader
 
 package filesystem_test
 

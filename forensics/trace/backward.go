@@ -193,7 +193,7 @@ func (a *analysis) unpackedBy(s *Suspect, archive *File, c *Claim) {
 			continue
 		}
 		g := Possible
-		if slices.Contains(r.list, s.Key) && s.File.Born() <= r.at.Add(firstSeconds+slack) {
+		if slices.Contains(r.list, s.Key) && s.File.Born() <= r.at.Add(watched+slack) {
 			g = Supported
 		}
 		actor := Entity{Role: "actor", Kind: "program", Name: baseOf(r.key), Path: r.key}

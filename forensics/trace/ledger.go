@@ -148,20 +148,3 @@ func (a *analysis) span() (from, to event.Ticks) {
 	}
 	return from, to
 }
-
-func plural(n int, one, many string) string { return counted(n, one, many) }
-
-func proxied(lines []Line) bool {
-	for _, l := range lines {
-		if l.ID == "proxy" {
-			return l.Verdict == coverage.Covered || l.Verdict == coverage.Partial
-		}
-	}
-	return false
-}
-
-func baseName(p string) string {
-	b := p[strings.LastIndexByte(p, '/')+1:]
-	b = strings.TrimSuffix(strings.TrimSuffix(b, ".evtx"), ".Evt")
-	return strings.ReplaceAll(b, "%4", "/")
-}

@@ -9,8 +9,8 @@ import "time"
 // still be the same moment.
 const slack = 2 * time.Second
 
-// firstSeconds is how long the prefetcher watches a start.
-const firstSeconds = 10 * time.Second
+// watched is how long the prefetcher watches a start.
+const watched = 10 * time.Second
 
 // nearRun is how long after a start a birth is still "in its run" where
 // nothing says when the program ended.

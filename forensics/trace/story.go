@@ -266,7 +266,7 @@ func (a *analysis) wroteGrade(s *Suspect, f *File) (Grade, string, []event.ID) {
 		}
 		g, h := CannotKnow, ""
 		switch {
-		case slices.Contains(r.list, f.Key) && born <= r.at.Add(firstSeconds+slack):
+		case slices.Contains(r.list, f.Key) && born <= r.at.Add(watched+slack):
 			g, h = Supported, "the prefetcher saw it in the program's first seconds, and it was born then"
 		case a.holds(s, f):
 			g, h = Supported, "the program holds its name, and it was born in the program's run"
