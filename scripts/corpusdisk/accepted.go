@@ -111,7 +111,6 @@ var unread = map[string]string{
 	"browsercache": "caches of browsers: not read yet",
 	"eml":          "TNEF beside no message: not read yet",
 	"ese":          "BITS queue, UAL, file history: not read yet; or single pages in fragments",
-	"indexdat":     "index.dat of Internet Explorer: not read yet",
 	"notepad":      "not read yet",
 	"office":       "documents are not sources",
 	"ole":          "documents are not sources",

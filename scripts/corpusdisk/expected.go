@@ -107,6 +107,8 @@ func expected(m, t row) (artifact string, want count, known bool) {
 			return "network/srum", srum(t, srumNetwork...), true
 		}
 		return "", want, false
+	case "indexdat":
+		return "browser/ie", count{live: number(t, "items"), recovered: number(t, "recovered")}, true
 	case "browser":
 		return browser(base, t)
 	case "textlog":
