@@ -1,4 +1,3 @@
-
 package filesystem_test
 
 import (
