@@ -64,6 +64,7 @@ func Specs() []artifact.Spec {
 		browser.Chrome,
 		browser.Firefox,
 		browser.IE,
+		browser.WebCache,
 		browser.Cookies,
 		browser.Forms,
 		filesystem.ZoneIdentifier,

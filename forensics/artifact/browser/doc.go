@@ -1,7 +1,7 @@
 // Package browser reads what browsers keep of pages and downloads: the
 // histories of Chrome and its relatives, of Firefox, and of Internet Explorer
-// up to version 9; cookies; what was typed into forms. Not read: the bodies of
-// caches, sessions and tabs, WebCacheV01.dat.
+// of all versions; cookies; what was typed into forms. Not read: the bodies of
+// caches, sessions and tabs.
 //
 // The SQLite databases are read in place, with their write-ahead log and without it.
 // What only the log has is marked; what only the database has (the log removes

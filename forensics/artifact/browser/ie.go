@@ -103,6 +103,9 @@ type ie struct {
 	e    event.Event
 	from event.Ticks
 	to   event.Ticks
+
+	accessed bool          // the first time is always of the last access, in UTC
+	more     []event.Field // what the record says beyond
 }
 
 func (r *ie) read(ctx context.Context) error {
@@ -147,6 +150,9 @@ func (r *ie) item(i *msiecf.Item) error {
 		Record: fmt.Sprintf("%s %#x", i.Kind, i.Off), Fields: r.e.Fields[:0], Action: event.ReadOrOpened}
 	if i.Recovered {
 		r.e.Recovered = event.InSlack
+		if r.accessed {
+			r.e.Recovered = event.InDeleted
+		}
 	}
 	if r.e.User == "" && k.user != "-" {
 		r.e.User = k.user
@@ -155,7 +161,11 @@ func (r *ie) item(i *msiecf.Item) error {
 	r.what(i, &k)
 	r.when(i, &k)
 	r.fields(i, &k)
-	if i.Recovered {
+	r.e.Fields = append(r.e.Fields, r.more...)
+	switch {
+	case i.Recovered && r.accessed:
+		r.e.Message += " (row that is marked deleted)"
+	case i.Recovered:
 		r.e.Message += " (record of a free block)"
 	}
 	if r.e.Ticks.Valid() && !i.Recovered {
@@ -216,8 +226,10 @@ func (r *ie) when(i *msiecf.Item, k *ieKind) {
 	switch {
 	case i.Kind == msiecf.Leak, i.Kind == msiecf.Redirect:
 		e.Meaning = "time not kept"
-	case k.local && k.daily && quarterHours(primary, secondary):
+	case k.local && k.daily && (r.accessed || quarterHours(primary, secondary)):
 		e.Ticks, e.Meaning = primary, "last visited on that day"
+	case k.local && r.accessed:
+		e.Ticks, e.Meaning = primary, "last visited in that week"
 	case k.local:
 		e.Ticks, e.Zone, e.ZoneAssumed = r.in.Machine.Zone.UTC(secondary)
 		e.Clock, e.Meaning = event.LocalTime, "last visited in that week"
