@@ -2,7 +2,6 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,17 +44,10 @@ type container struct {
 }
 
 func readWebCache(ctx context.Context, in *artifact.Input, emit func(*event.Event) error) error {
-	f, err := ese.Open(in.R, in.Size)
+	f, err := artifact.OpenESE(in)
 	if err != nil {
 		in.Counts.Declared, in.Counts.Failed = 1, 1
 		return err
-	}
-	for _, d := range f.Damage {
-		in.Problem(problem.Malformed, problem.Lost, d)
-	}
-	if s := f.Header.State; s != ese.Clean {
-		in.Report(problem.Problem{At: in.At, Kind: problem.Unsupported, Severity: problem.Doubt, Expected: "a database that was closed (clean shutdown)",
-			Found: s.String() + ": what its logs hold and it does not is not read"})
 	}
 	names := containers(in, f)
 	r := &webCache{ie: ie{in: in, emit: emit, accessed: true}}
@@ -103,7 +95,7 @@ func containers(in *artifact.Input, f *ese.File) map[int64]container {
 	out := map[int64]container{}
 	for row, err := range f.Rows(t) {
 		if err != nil {
-			in.Problem(problem.Malformed, rowSeverity(err), err)
+			in.Problem(problem.Malformed, artifact.SeverityOfRow(err), err)
 			continue
 		}
 		if id, ok := row.Number("ContainerId"); ok && !row.Deleted {
@@ -111,14 +103,6 @@ func containers(in *artifact.Input, f *ese.File) map[int64]container {
 		}
 	}
 	return out
-}
-
-// rowSeverity: after a wrong checksum the rows of the page follow.
-func rowSeverity(err error) problem.Severity {
-	if errors.Is(err, ese.ErrChecksum) {
-		return problem.Doubt
-	}
-	return problem.Lost
 }
 
 // words is a value's text: columns of text and of bytes hold it.
@@ -141,7 +125,7 @@ func (r *webCache) table(ctx context.Context, f *ese.File, t *ese.Table, c conta
 			return ctx.Err()
 		}
 		if err != nil {
-			severity := rowSeverity(err)
+			severity := artifact.SeverityOfRow(err)
 			r.in.Problem(problem.Malformed, severity, err)
 			if severity == problem.Lost {
 				r.in.Counts.Declared++

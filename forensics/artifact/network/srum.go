@@ -96,18 +96,11 @@ const maxSRUMText = 64 << 20
 
 func openSRUM(in *artifact.Input) (*srumDB, error) {
 	return artifact.Shared(in, "srum", func() (*srumDB, error) {
-		f, err := ese.Open(in.R, in.Size)
+		f, err := artifact.OpenESE(in)
 		if err != nil {
 			return nil, err
 		}
 		db := &srumDB{file: f, ids: map[int64]srumID{}}
-		for _, d := range f.Damage {
-			in.Problem(problem.Malformed, problem.Lost, d)
-		}
-		if s := f.Header.State; s != ese.Clean {
-			in.Report(problem.Problem{At: in.At, Kind: problem.Unsupported, Severity: problem.Doubt, Expected: "a database that was closed (clean shutdown)",
-				Found: s.String() + ": what its logs hold and it does not is not read"})
-		}
 		db.readIDs(in)
 		return db, nil
 	})
@@ -123,7 +116,7 @@ func (db *srumDB) readIDs(in *artifact.Input) {
 	kept := 0
 	for row, err := range db.file.Rows(t) {
 		if err != nil {
-			in.Problem(problem.Malformed, srumSeverity(err), err)
+			in.Problem(problem.Malformed, artifact.SeverityOfRow(err), err)
 			continue
 		}
 		n, ok := row.Number("IdIndex")
@@ -214,7 +207,7 @@ func (s *srumReader) table(t srumTable) error {
 			return s.ctx.Err()
 		}
 		if err != nil {
-			severity := srumSeverity(err)
+			severity := artifact.SeverityOfRow(err)
 			s.in.Problem(problem.Malformed, severity, err)
 			if severity == problem.Lost {
 				s.in.Counts.Declared++
@@ -230,13 +223,6 @@ func (s *srumReader) table(t srumTable) error {
 	}
 	s.cover(t, times, failed)
 	return nil
-}
-
-func srumSeverity(err error) problem.Severity {
-	if isChecksum(err) {
-		return problem.Doubt // its rows follow
-	}
-	return problem.Lost
 }
 
 // cover says which time the records cover, and how long they pause.

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,8 +13,6 @@ import (
 	"kanshiki/forensics/problem"
 	"kanshiki/parsers/ese"
 )
-
-func isChecksum(err error) bool { return errors.Is(err, ese.ErrChecksum) }
 
 // ole converts days since 1899-12-30. A double of this century steps by 0.6 µs
 // and most records stand at a whole minute, so what is within two microseconds
