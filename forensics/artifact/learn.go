@@ -180,6 +180,31 @@ func PathOf(s string) string {
 	return ""
 }
 
+// DevicePath is the path on the volume behind \Device\HarddiskVolumeN\, where
+// it begins as paths of the system's volume do, else PathOf; which volume N was
+// is not known here.
+func DevicePath(s string) string {
+	const device = `\device\harddiskvolume`
+	if !prefixFold(s, device) {
+		return PathOf(s)
+	}
+	_, tail, ok := strings.Cut(s[len(device):], `\`)
+	if !ok {
+		return PathOf(s)
+	}
+	for _, top := range []string{`windows\`, `users\`, `program files\`, `program files (x86)\`, `programdata\`} {
+		if prefixFold(tail, top) {
+			return strings.ReplaceAll(tail, `\`, "/")
+		}
+	}
+	return ""
+}
+
+// prefixFold does not count in a lowered copy, which may be of another length.
+func prefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
 // launchers start what their first argument names; that is then the program
 // of interest.
 var launchers = map[string]bool{

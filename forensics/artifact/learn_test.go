@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -53,6 +54,21 @@ func TestSID(t *testing.T) {
 	for i := range b {
 		if SID(b[:i]) != "" {
 			t.Errorf("a SID of %d bytes", i)
+		}
+	}
+}
+
+func TestDevicePath(t *testing.T) {
+	for in, want := range map[string]string{
+		`\Device\HarddiskVolume3\Users\sato\AppData\a.exe`:         "Users/sato/AppData/a.exe",
+		`\DEVICE\HARDDISKVOLUME12\Windows\notepad.exe`:             "Windows/notepad.exe",
+		`\Device\HarddiskVolume3\Games\a.exe`:                      "", // may be another volume
+		`\Device\HarddiskVolume3`:                                  "",
+		`C:\Windows\notepad.exe`:                                   "Windows/notepad.exe",
+		`\Device\HarddiskVolume3\Users\` + strings.Repeat("Ⱥ", 40): "Users/" + strings.Repeat("Ⱥ", 40), // longer in small letters
+	} {
+		if got := DevicePath(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"kanshiki/forensics/artifact"
 	"kanshiki/forensics/coverage"
@@ -94,7 +93,7 @@ func bam(in *artifact.Input, h *artifact.Hive, k *regf.Key, v regf.Value, modera
 	set, current := h.CurrentSet(k.Path())
 	e := &event.Event{
 		Ticks: event.Ticks(binary.LittleEndian.Uint64(b)), Meaning: "last active", Action: event.Executed,
-		Program: v.Name, Path: devicePath(v.Name), UserSID: k.Name, RegistryKey: h.Name(k), RegistryValue: v.Name,
+		Program: v.Name, Path: artifact.DevicePath(v.Name), UserSID: k.Name, RegistryKey: h.Name(k), RegistryValue: v.Name,
 		At: h.At(in, v.Offset, k.Path()), Length: 24 + int64(len(v.Name)),
 		Fields:  []event.Field{event.Str("moderator", moderator), event.Str("control_set", set), event.Bool("current_set", current)},
 		Message: fmt.Sprintf("%s was active under %s", v.Name, k.Name),
@@ -108,22 +107,4 @@ func bam(in *artifact.Input, h *artifact.Hive, k *regf.Key, v regf.Value, modera
 	}
 	e.Fields = append(e.Fields, event.When("key_written", event.Ticks(k.LastWritten)))
 	return e, nil
-}
-
-// devicePath is the path on the volume behind \Device\HarddiskVolumeN\, where
-// it begins as paths of the system's volume do; which volume N was is not
-// known here.
-func devicePath(s string) string {
-	rest, ok := strings.CutPrefix(strings.ToLower(s), `\device\harddiskvolume`)
-	_, tail, cut := strings.Cut(rest, `\`)
-	if !ok || !cut {
-		return artifact.PathOf(s)
-	}
-	tail = s[len(s)-len(tail):]
-	for _, top := range []string{`windows\`, `users\`, `program files\`, `program files (x86)\`, `programdata\`} {
-		if strings.HasPrefix(strings.ToLower(tail), top) {
-			return strings.ReplaceAll(tail, `\`, "/")
-		}
-	}
-	return ""
 }

@@ -180,7 +180,7 @@ func parseSRUMApp(id srumID) srumApp {
 		}
 		return a
 	}
-	a.program, a.path = id.text, srumPath(id.text)
+	a.program, a.path = id.text, artifact.DevicePath(id.text)
 	return a
 }
 
@@ -192,23 +192,6 @@ func linkTime(s string) string {
 		return s
 	}
 	return t.Format(time.RFC3339)
-}
-
-// srumPath is the path behind \Device\HarddiskVolumeN\, where it begins as
-// paths of the system's volume do; which volume N was is not known here.
-func srumPath(s string) string {
-	rest, ok := strings.CutPrefix(strings.ToLower(s), `\device\harddiskvolume`)
-	_, tail, cut := strings.Cut(rest, `\`)
-	if !ok || !cut {
-		return artifact.PathOf(s)
-	}
-	tail = s[len(s)-len(tail):]
-	for _, top := range []string{`windows\`, `users\`, `program files\`, `program files (x86)\`, `programdata\`} {
-		if strings.HasPrefix(strings.ToLower(tail), top) {
-			return strings.ReplaceAll(tail, `\`, "/")
-		}
-	}
-	return ""
 }
 
 // network is a row of bytes sent and received.
