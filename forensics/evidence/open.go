@@ -79,6 +79,9 @@ func (e *Broken) Unwrap() error { return e.Err }
 func Formats() (read, named []string) {
 	read = []string{"E01, S01 (EWF version 1: EnCase 1 to 7, linen, FTK Imager, SMART, EWF-X), one segment or many",
 		"raw sectors, whole or split (.001, .000, .aa)"}
+	for _, c := range formats() {
+		read = append(read, c.name)
+	}
 	for _, s := range signatures {
 		named = append(named, s.name)
 	}
@@ -197,6 +200,11 @@ func openImage(ctx context.Context, path string, o Options) (Image, []string, er
 	tail, _ := readPart(f, max(f.Size()-512, 0), 512)
 	if isEWF(head) {
 		return openEWF(ctx, path, head, o)
+	}
+	for _, c := range formats() {
+		if c.is(head, tail) {
+			return c.open(ctx, path, o)
+		}
 	}
 	name, how := refused(head, tail)
 	if name != "" {
