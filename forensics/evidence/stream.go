@@ -2,6 +2,10 @@ package evidence
 
 import (
 	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
 
 	"kanshiki/parsers/ewf"
 )
@@ -42,35 +46,65 @@ func Stream(ctx context.Context, img Image, emit func(*Block) error) error {
 			return emit(b)
 		})
 	}
-	free := make(chan []byte, 8)
-	for off := int64(0); off < img.Size(); off += blockSize {
+	return streamBlocks(ctx, img, runtime.GOMAXPROCS(0), emit)
+}
+
+// streamBlocks reads blocks by several goroutines, for images of which each
+// ReadAt works by itself, and emits them in order.
+func streamBlocks(ctx context.Context, img Image, workers int, emit func(*Block) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	buffers := make(chan []byte, 2*workers+2)
+	queue := make(chan chan *Block, workers) // bounds what is worked on at once
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		defer close(queue)
+		for off := int64(0); off < img.Size(); off += blockSize {
+			out := make(chan *Block, 1)
+			select {
+			case queue <- out:
+			case <-ctx.Done():
+				return
+			}
+			wg.Go(func() { out <- readBlock(img, off, buffers) })
+		}
+	})
+	for out := range queue {
+		b := <-out
 		if err := ctx.Err(); err != nil {
+			b.Release()
 			return err
 		}
-		var buf []byte
-		select {
-		case buf = <-free:
-		default:
-			buf = make([]byte, blockSize)
-		}
-		b := &Block{Off: off, Len: min(blockSize, img.Size()-off)}
-		b.Data = buf[:b.Len]
-		b.free = func() {
-			select {
-			case free <- buf:
-			default:
-			}
-		}
-		if _, err := img.ReadAt(b.Data, off); err != nil {
-			for x := range img.Ranges(off, b.Len) {
-				if x.Kind != Data && x.Kind != Zero {
-					b.Bad = append(b.Bad, x)
-				}
-			}
-		}
 		if err := emit(b); err != nil {
+			cancel()
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
+}
+
+func readBlock(img Image, off int64, buffers chan []byte) *Block {
+	var buf []byte
+	select {
+	case buf = <-buffers:
+	default:
+		buf = make([]byte, blockSize)
+	}
+	b := &Block{Off: off, Len: min(blockSize, img.Size()-off)}
+	b.Data = buf[:b.Len]
+	b.free = func() {
+		select {
+		case buffers <- buf:
+		default:
+		}
+	}
+	_, err := img.ReadAt(b.Data, off)
+	if e, ok := errors.AsType[*RangeError](err); ok {
+		b.Bad = e.Ranges
+	} else if err != nil && err != io.EOF {
+		clear(b.Data)
+		b.Bad = []Range{{off, b.Len, Corrupt}}
+	}
+	return b
 }
