@@ -31,6 +31,7 @@ var rows = [][]string{
 	{"forensics/coverage"},
 	{"forensics/internal/*"},
 	{"forensics/custody", "forensics/store"},
+	{"forensics/acquire/device →", "forensics/acquire/rescue"},
 	{"forensics/evidence →", "forensics/acquire", "forensics/evidence/evidencetest"},
 	{"forensics/volume"},
 	{"forensics/filesystem →", "forensics/filesystem/filesystemtest"},
@@ -57,7 +58,7 @@ var owners = map[string][]string{
 	"modernc.org/sqlite":               {"parsers/sqlite", "forensics/program/known"},
 	"go.mozilla.org/pkcs7":             {"parsers/authenticode", "parsers/cat", "parsers/pe", "parsers/internal/pkcs7"},
 	"golang.org/x/text":                {"parsers/internal/codepage", "parsers/lnk", "parsers/eml"},
-	"golang.org/x/sys":                 {"forensics/internal/guard", "forensics/store"},
+	"golang.org/x/sys":                 {"forensics/internal/guard", "forensics/store", "forensics/acquire/device"},
 	"golang.org/x/sync":                {"forensics/internal/work"},
 }
 

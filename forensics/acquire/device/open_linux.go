@@ -1,0 +1,207 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// linuxHandle is a file or a block device.
+type linuxHandle struct {
+	f     *os.File
+	fine  *os.File // the same file past the page cache, for what f cannot read; nil where there is none
+	block bool
+}
+
+// open opens a source. What is no file and no block device is refused before
+// it is opened: opening a FIFO waits, opening a tape or a terminal does things.
+func open(path string) (handle, Info, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, Info{}, errors.Unwrap(err)
+	}
+	info := Info{Path: path, Hidden: Hidden{State: "not asked: not a disk"}}
+	switch {
+	case st.Mode().IsRegular():
+		h, err := openFile(path, &info)
+		return h, info, err
+	case st.Mode()&os.ModeDevice != 0 && st.Mode()&os.ModeCharDevice == 0:
+		h, err := openBlock(path, &info)
+		return h, info, err
+	}
+	return nil, info, fmt.Errorf("neither a block device nor a file")
+}
+
+func openFile(path string, info *Info) (handle, error) {
+	f, err := openAs(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	h := &linuxHandle{f: f}
+	info.Kind, info.Sector, info.Buffered = File, 512, "a file"
+	if info.Size, err = h.size(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if h.fine, err = openAs(path, unix.O_DIRECT); err != nil {
+		h.fine = nil // the file system has no such reads
+	}
+	return h, nil
+}
+
+func openBlock(path string, info *Info) (handle, error) {
+	f, err := openAs(path, unix.O_DIRECT)
+	info.Direct = err == nil
+	if err != nil {
+		var second error
+		if f, second = openAs(path, 0); second != nil {
+			return nil, second
+		}
+		info.Buffered = "O_DIRECT: " + err.Error()
+	}
+	h := &linuxHandle{f: f, block: true}
+	if err := h.describe(info); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if info.Direct {
+		h.tryDirect(path, info)
+	}
+	return h, nil
+}
+
+// tryDirect reads the first sector past the cache. A device that refuses such
+// reads altogether is read through the cache; one whose first sector is bad is
+// not such a device.
+func (h *linuxHandle) tryDirect(path string, info *Info) {
+	b := Alloc(info.Sector)
+	_, err := h.f.ReadAt(b, 0)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return
+	}
+	f, second := openAs(path, 0)
+	if second != nil {
+		return
+	}
+	h.f.Close()
+	h.f = f
+	info.Direct, info.Buffered = false, "O_DIRECT: "+err.Error()
+}
+
+func openAs(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|flag|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	return f, nil
+}
+
+func (h *linuxHandle) describe(info *Info) error {
+	st, err := h.f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size, err = h.size(); err != nil {
+		return fmt.Errorf("size: %w", err)
+	}
+	if info.Sector, err = h.number(unix.BLKSSZGET); err != nil {
+		return fmt.Errorf("sector size: %w", err)
+	}
+	if info.Physical, err = h.number(unix.BLKPBSZGET); err != nil {
+		info.note("physical sector size: " + err.Error())
+	}
+	if ro, err := h.number(unix.BLKROGET); err != nil {
+		info.note("read-only flag: " + err.Error())
+	} else {
+		yes := ro != 0
+		info.ReadOnly = &yes
+	}
+	info.Kind = Disk
+	rdev := rdevOf(st)
+	s := system{root: "/"}
+	s.describe(rdev, info)
+	h.ask(s, rdev, info)
+	return nil
+}
+
+func rdevOf(st os.FileInfo) devno {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return devno{unix.Major(uint64(sys.Rdev)), unix.Minor(uint64(sys.Rdev))}
+	}
+	return devno{}
+}
+
+// number asks an ioctl that answers with an int.
+func (h *linuxHandle) number(req uint) (n int, err error) {
+	err = h.control(func(fd int) error {
+		v, err := unix.IoctlGetUint32(fd, req)
+		n = int(v)
+		return err
+	})
+	return n, err
+}
+
+func (h *linuxHandle) size() (int64, error) {
+	if !h.block {
+		st, err := h.f.Stat()
+		if err != nil {
+			return 0, err
+		}
+		return st.Size(), nil
+	}
+	var n uint64
+	err := h.control(func(fd int) error {
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&n))); e != 0 {
+			return e
+		}
+		return nil
+	})
+	return int64(n), err
+}
+
+func (h *linuxHandle) control(fn func(fd int) error) error {
+	c, err := h.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := c.Control(func(fd uintptr) { inner = fn(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+func (h *linuxHandle) readAt(p []byte, off int64) (int, error) {
+	n, err := h.f.ReadAt(p, off)
+	if h.fine == nil || err == nil || err == io.EOF || Gone(err) {
+		return n, err
+	}
+	if m, again := h.readFine(p[n:], off+int64(n)); m > 0 {
+		return n + m, again
+	}
+	return n, err
+}
+
+// readFine reads what the page cache could not, in sectors of 512 bytes.
+func (h *linuxHandle) readFine(p []byte, off int64) (int, error) {
+	from := off &^ 511
+	b := Alloc(int((off+int64(len(p))+511)&^511 - from))
+	n, err := h.fine.ReadAt(b, from)
+	n = copy(p, b[min(int(off-from), n):n])
+	if n == len(p) {
+		err = nil
+	}
+	return n, err
+}
+
+func (h *linuxHandle) close() error {
+	if h.fine != nil {
+		h.fine.Close()
+	}
+	return h.f.Close()
+}
