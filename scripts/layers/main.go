@@ -31,7 +31,7 @@ var rows = [][]string{
 	{"forensics/coverage"},
 	{"forensics/internal/*"},
 	{"forensics/custody", "forensics/store"},
-	{"forensics/acquire/device →", "forensics/acquire/rescue"},
+	{"forensics/acquire/device →", "forensics/acquire/rescue", "forensics/acquire/faulty"},
 	{"forensics/evidence →", "forensics/acquire", "forensics/evidence/evidencetest"},
 	{"forensics/volume"},
 	{"forensics/filesystem →", "forensics/filesystem/filesystemtest"},

@@ -1,0 +1,383 @@
+package rescue
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"kanshiki/forensics/acquire/device"
+	"kanshiki/forensics/acquire/faulty"
+)
+
+const window1 = 1 << 20
+
+// medium is n bytes in which every sector differs and none is zero.
+func medium(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < n; i += 512 {
+		for k := i; k < min(i+512, n); k += 64 {
+			b[k] = byte(k) | 1
+		}
+		copy(b[i+1:], fmt.Appendf(nil, "sector %d", i/512))
+	}
+	return b
+}
+
+// drain reads a medium from off to its end.
+func drain(t *testing.T, r *Reader, src Source, off int64) ([]byte, []Bad, error) {
+	t.Helper()
+	var out []byte
+	var bad []Bad
+	p := device.Alloc(window1)
+	for off < src.Size() {
+		w := p[:min(window1, src.Size()-off)]
+		b, err := r.Read(t.Context(), w, off)
+		if err != nil {
+			return out, bad, err
+		}
+		bad = append(bad, b...)
+		out = append(out, w...)
+		off += int64(len(w))
+	}
+	return out, bad, nil
+}
+
+// compare holds what was read against the medium: bad sectors are zeros, all
+// others are right. It returns how many good sectors were lost.
+func compare(t *testing.T, src *faulty.Source, got []byte, bad []Bad) (lost int) {
+	t.Helper()
+	size := int64(src.Sector())
+	isBad := map[int64]bool{}
+	for _, f := range src.Faults {
+		for i := range f.Count {
+			isBad[f.First+i] = !f.Slow
+		}
+	}
+	listed := map[int64]bool{}
+	for _, b := range bad {
+		for i := range b.Count {
+			if listed[b.Sector+i] {
+				t.Errorf("sector %d is listed twice", b.Sector+i)
+			}
+			listed[b.Sector+i] = true
+		}
+	}
+	if int64(len(got)) != src.Size() {
+		t.Fatalf("%d bytes of %d", len(got), src.Size())
+	}
+	for i := int64(0); i*size < int64(len(got)); i++ {
+		g := got[i*size : min((i+1)*size, int64(len(got)))]
+		if listed[i] {
+			if len(bytes.Trim(g, "\x00")) > 0 {
+				t.Fatalf("bad sector %d is not zeros", i)
+			}
+			if !isBad[i] {
+				lost++
+			}
+			continue
+		}
+		if !bytes.Equal(g, src.Data[i*size:i*size+int64(len(g))]) {
+			t.Fatalf("sector %d is wrong and not listed", i)
+		}
+	}
+	return lost
+}
+
+func count(bad []Bad) (n int64) {
+	for _, b := range bad {
+		n += b.Count
+	}
+	return n
+}
+
+func TestPlanLosesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		src  *faulty.Source
+		lost int
+	}{
+		{"unbuffered", &faulty.Source{}, 0},
+		// One page of 8 sectors goes with each spot's ends: 7 around the first,
+		// 5 of the second, 7 of the third, none of the fourth, 7 of the last.
+		{"page cache", &faulty.Source{Page: 4096}, 7 + 5 + 8 + 0 + 7},
+		{"short reads", &faulty.Source{Short: 100_000}, 0},
+		{"odd short reads", &faulty.Source{Short: 12_345}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			src := c.src
+			src.Data, src.Faults = medium(40<<20), faulty.Plan()
+			got, bad, err := drain(t, New(src, Options{Retries: 1}), src, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lost := compare(t, src, got, bad); lost != c.lost {
+				t.Errorf("%d good sectors lost, want %d", lost, c.lost)
+			}
+			if n := count(bad); n != 77+int64(c.lost) {
+				t.Errorf("%d sectors listed, want %d", n, 77+c.lost)
+			}
+			for _, b := range bad {
+				if b.Tries != 2 || b.What != syscall.EIO.Error() {
+					t.Errorf("%+v: want 2 tries, %v", b, syscall.EIO)
+				}
+			}
+		})
+	}
+}
+
+// The runs of the plan come out as they were put in.
+func TestRuns(t *testing.T) {
+	src := &faulty.Source{Data: medium(40 << 20), Faults: faulty.Plan()}
+	_, bad, err := drain(t, New(src, Options{}), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Bad
+	for _, f := range src.Faults {
+		want = append(want, Bad{f.First, f.Count, syscall.EIO.Error(), 1, 0})
+	}
+	for i := range bad {
+		bad[i].Took = 0 // the machine's own time
+	}
+	if !slices.Equal(bad, want) {
+		t.Errorf("got  %v\nwant %v", bad, want)
+	}
+}
+
+// A single bad sector costs three failed reads: of the window, of the piece, of
+// itself.
+func TestFewReadsFail(t *testing.T) {
+	src := &faulty.Source{Data: medium(2 << 20), Faults: []faulty.Fault{{First: 1000, Count: 1}}}
+	if _, _, err := drain(t, New(src, Options{}), src, 0); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for _, r := range src.Reads() {
+		if !r.OK {
+			failed++
+		}
+	}
+	if failed != 3 {
+		t.Errorf("%d reads failed, want 3", failed)
+	}
+}
+
+func TestSectorSizesAndOddEnd(t *testing.T) {
+	for _, size := range []int{512, 4096} {
+		n := 3<<20 + 5*size + 100 // a file: its last sector is cut off
+		last := int64(n / size)
+		src := &faulty.Source{Bytes: size, Data: medium(n), Faults: []faulty.Fault{{First: 0, Count: 1}, {First: last, Count: 1}, {First: last - 2, Count: 1}}}
+		got, bad, err := drain(t, New(src, Options{}), src, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost := compare(t, src, got, bad); lost != 0 || count(bad) != 3 {
+			t.Errorf("sectors of %d: %d lost, listed %v", size, lost, bad)
+		}
+	}
+}
+
+func TestHeals(t *testing.T) {
+	src := &faulty.Source{Data: medium(2 << 20), Faults: []faulty.Fault{{First: 100, Count: 4, Heals: 5}, {First: 3000, Count: 2}}}
+	got, bad, err := drain(t, New(src, Options{Retries: 4}), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, src, got, bad)
+	if len(bad) != 1 || bad[0].Sector != 3000 || bad[0].Count != 2 || bad[0].Tries != 5 {
+		t.Errorf("bad: %+v; want the sectors from 3000 only, tried 5 times", bad)
+	}
+	// Retries go backwards.
+	var order []int64
+	for _, r := range src.Reads() {
+		if r.Len == 512 && !r.OK && r.Off >= 3000*512 {
+			order = append(order, r.Off/512)
+		}
+	}
+	if want := []int64{3000, 3001, 3001, 3000, 3001, 3000, 3001, 3000, 3001, 3000}; !slices.Equal(order, want) {
+		t.Errorf("order of tries %v, want %v", order, want)
+	}
+}
+
+func TestWrongSize(t *testing.T) {
+	src := &faulty.Source{Data: medium(1<<20 + 512*7), Stated: 2 << 20}
+	got, bad, err := drain(t, New(src, Options{}), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(got)) != src.Size() || len(bad) != 1 || bad[0].Sector != 2048+7 || bad[0].Count != 2048-7 || bad[0].What != "the read was cut short" {
+		t.Errorf("%d bytes, bad %v", len(got), bad)
+	}
+}
+
+// However a medium goes away, it never becomes zeros.
+func TestGone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		mute bool
+	}{
+		{"ENXIO", syscall.ENXIO, true},
+		{"EIO, known by its size", syscall.EIO, false},
+		{"EIO, and nothing else tells", syscall.EIO, true},
+		{"the end, as a pulled disk of size 0 answers", io.EOF, false},
+	} {
+		for _, at := range []int64{1, 3<<20 + 5000, 8<<20 - 1} {
+			src := &faulty.Source{Data: medium(8 << 20), GoneAt: at, GoneErr: c.err, Mute: c.mute}
+			got, bad, err := drain(t, New(src, Options{Retries: 1}), src, 0)
+			if !device.Gone(err) {
+				t.Errorf("%s at %d: %d bytes, bad %v, error %v", c.name, at, len(got), bad, err)
+			}
+			if int64(len(got)) != at/window1*window1 || !bytes.Equal(got, src.Data[:len(got)]) || len(bad) > 0 {
+				t.Errorf("%s at %d: handed on %d bytes, bad %v", c.name, at, len(got), bad)
+			}
+			if n := len(src.Reads()); n > 300 {
+				t.Errorf("%s at %d: noticed after %d reads", c.name, at, n)
+			}
+		}
+	}
+}
+
+// It goes away in the midst of reading around a bad place.
+func TestGoneWhileReadingAround(t *testing.T) {
+	for after := 2; after < 60; after++ {
+		src := &faulty.Source{Data: medium(2 << 20), Faults: []faulty.Fault{{First: 2048, Count: 40}},
+			GoneAfter: after, GoneErr: syscall.EIO, Mute: true}
+		got, _, err := drain(t, New(src, Options{}), src, 0)
+		if !device.Gone(err) || len(got) != window1 {
+			t.Fatalf("after %d reads: %d bytes, %v", after, len(got), err)
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	clock := &faulty.Clock{}
+	src := &faulty.Source{Data: medium(64 << 20), Clock: clock,
+		Faults: []faulty.Fault{{First: 4 * 2048, Count: 20 * 2048, Takes: 5 * time.Second}, {First: 100_000, Count: 1, Takes: time.Second}}}
+	got, bad, err := drain(t, New(src, Options{Budget: time.Minute, Now: clock.Now, Retries: 1}), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lost := compare(t, src, got, bad); lost != 0 {
+		t.Errorf("%d good sectors lost", lost)
+	}
+	if took := clock.Now().Sub(time.Time{}); took > 4*time.Minute {
+		t.Errorf("took %v with a budget of a minute", took)
+	}
+	var left, tried int64
+	for _, b := range bad {
+		if b.Tries == 0 {
+			left += b.Count
+		} else {
+			tried += b.Count
+		}
+	}
+	if left+tried != 20*2048+1 || left == 0 {
+		t.Errorf("%d left out, %d tried", left, tried)
+	}
+	if b := bad[len(bad)-1]; b.Sector != 100_000 || b.Count != 1 || b.Tries != 2 || b.Took != 2*time.Second {
+		t.Errorf("the place behind the region is %+v", b)
+	}
+}
+
+// Without an end to the budget every sector is tried.
+func TestNoBudget(t *testing.T) {
+	clock := &faulty.Clock{}
+	src := &faulty.Source{Data: medium(8 << 20), Clock: clock, Faults: []faulty.Fault{{First: 2048, Count: 3 * 2048, Takes: 10 * time.Second}}}
+	_, bad, err := drain(t, New(src, Options{Budget: -1, Now: clock.Now}), src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bad {
+		if b.Tries != 1 {
+			t.Errorf("%+v", b)
+		}
+	}
+	if count(bad) != 3*2048 {
+		t.Errorf("bad: %v", bad)
+	}
+}
+
+// Slow sectors are no bad ones.
+func TestSlow(t *testing.T) {
+	clock := &faulty.Clock{}
+	src := &faulty.Source{Data: medium(4 << 20), Clock: clock, Faults: []faulty.Fault{{First: 100, Count: 3000, Takes: time.Hour, Slow: true}}}
+	got, bad, err := drain(t, New(src, Options{Now: clock.Now}), src, 0)
+	if err != nil || len(bad) > 0 || !bytes.Equal(got, src.Data) {
+		t.Errorf("bad %v, %v", bad, err)
+	}
+}
+
+// A dead end of a large medium is found out quickly, and so is a hole in it.
+func TestLookAhead(t *testing.T) {
+	const total = 96 << 20
+	for _, c := range []struct{ first, count int64 }{
+		{10 * 2048, total/512 - 10*2048},
+		{10 * 2048, 60 * 2048},
+		{10*2048 + 77, 33*2048 + 5},
+	} {
+		t.Run(fmt.Sprint(c.count), func(t *testing.T) {
+			clock := &faulty.Clock{}
+			src := &faulty.Source{Data: make([]byte, total), Clock: clock,
+				Faults: []faulty.Fault{{First: c.first, Count: c.count, Takes: 10 * time.Second}}}
+			got, bad, err := drain(t, New(src, Options{Budget: time.Minute, Now: clock.Now}), src, 0)
+			if err != nil || int64(len(got)) != total {
+				t.Fatalf("%d bytes, %v", len(got), err)
+			}
+			n := count(bad)
+			if n < c.count || n > c.count+128 {
+				t.Errorf("%d sectors listed, %d are bad", n, c.count)
+			}
+			if took := clock.Now().Sub(time.Time{}); took > 8*time.Minute {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	src := &faulty.Source{Data: medium(1 << 20)}
+	if _, err := New(src, Options{}).Read(ctx, make([]byte, 1<<20), 0); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestSameAnswersSameReads(t *testing.T) {
+	var first []faulty.Read
+	for range 2 {
+		clock := &faulty.Clock{}
+		src := &faulty.Source{Data: medium(16 << 20), Clock: clock, Takes: time.Millisecond,
+			Faults: []faulty.Fault{{First: 5000, Count: 9000, Takes: time.Second}, {First: 30_000, Count: 5, Heals: 3}}}
+		if _, _, err := drain(t, New(src, Options{Budget: 90 * time.Second, Now: clock.Now, Retries: 2}), src, 0); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = src.Reads()
+		} else if !slices.Equal(first, src.Reads()) {
+			t.Error("the reads differ")
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	src := &faulty.Source{Data: medium(64 << 20)}
+	r := New(src, Options{})
+	p := device.Alloc(window1)
+	b.SetBytes(int64(len(src.Data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		for off := int64(0); off < src.Size(); off += window1 {
+			if _, err := r.Read(b.Context(), p, off); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
