@@ -13,9 +13,10 @@ import (
 
 // linuxHandle is a file or a block device.
 type linuxHandle struct {
-	f     *os.File
-	fine  *os.File // the same file past the page cache, for what f cannot read; nil where there is none
-	block bool
+	f      *os.File
+	fine   *os.File // the same file past the page cache, for what f cannot read; nil where there is none
+	block  bool
+	cached bool // a block device that is read through the page cache
 }
 
 // open opens a source. What is no file and no block device is refused before
@@ -31,7 +32,7 @@ func open(path string) (handle, Info, error) {
 		h, err := openFile(path, &info)
 		return h, info, err
 	case st.Mode()&os.ModeDevice != 0 && st.Mode()&os.ModeCharDevice == 0:
-		h, err := openBlock(path, &info)
+		h, err := openBlock(path, unix.O_DIRECT, &info)
 		return h, info, err
 	}
 	return nil, info, fmt.Errorf("neither a block device nor a file")
@@ -54,24 +55,26 @@ func openFile(path string, info *Info) (handle, error) {
 	return h, nil
 }
 
-func openBlock(path string, info *Info) (handle, error) {
-	f, err := openAs(path, unix.O_DIRECT)
-	info.Direct = err == nil
-	if err != nil {
-		var second error
-		if f, second = openAs(path, 0); second != nil {
-			return nil, second
-		}
+// openBlock opens a block device; how is O_DIRECT, or 0 for the page cache.
+func openBlock(path string, how int, info *Info) (handle, error) {
+	f, err := openAs(path, how)
+	if err != nil && how != 0 {
 		info.Buffered = "O_DIRECT: " + err.Error()
+		how = 0
+		f, err = openAs(path, how)
 	}
-	h := &linuxHandle{f: f, block: true}
+	if err != nil {
+		return nil, err
+	}
+	h := &linuxHandle{f: f, block: true, cached: how == 0}
 	if err := h.describe(info); err != nil {
 		f.Close()
 		return nil, err
 	}
-	if info.Direct {
+	if !h.cached {
 		h.tryDirect(path, info)
 	}
+	info.Direct = !h.cached
 	return h, nil
 }
 
@@ -89,8 +92,8 @@ func (h *linuxHandle) tryDirect(path string, info *Info) {
 		return
 	}
 	h.f.Close()
-	h.f = f
-	info.Direct, info.Buffered = false, "O_DIRECT: "+err.Error()
+	h.f, h.cached = f, true
+	info.Buffered = "O_DIRECT: " + err.Error()
 }
 
 func openAs(path string, flag int) (*os.File, error) {
@@ -146,7 +149,12 @@ func (h *linuxHandle) number(req uint) (n int, err error) {
 	return n, err
 }
 
+// size asks anew, and lets go of what the cache holds: what is read next comes
+// from the medium, or not at all.
 func (h *linuxHandle) size() (int64, error) {
+	if h.cached || !h.block {
+		h.control(func(fd int) error { return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) })
+	}
 	if !h.block {
 		st, err := h.f.Stat()
 		if err != nil {
@@ -178,11 +186,41 @@ func (h *linuxHandle) control(fn func(fd int) error) error {
 
 func (h *linuxHandle) readAt(p []byte, off int64) (int, error) {
 	n, err := h.f.ReadAt(p, off)
-	if h.fine == nil || err == nil || err == io.EOF || Gone(err) {
+	if err == nil || err == io.EOF || Gone(err) {
 		return n, err
 	}
-	if m, again := h.readFine(p[n:], off+int64(n)); m > 0 {
-		return n + m, again
+	var again error
+	m := 0
+	switch {
+	case h.fine != nil:
+		m, again = h.readFine(p[n:], off+int64(n))
+	case h.cached:
+		m, again = h.readPages(p[n:], off+int64(n))
+	}
+	if m == 0 {
+		return n, err
+	}
+	return n + m, again
+}
+
+// readPages reads once more through the cache. It works with runs of pages
+// that one bad sector makes unreadable together; without read-ahead, and with
+// the runs that it has thrown away, they are single pages.
+func (h *linuxHandle) readPages(p []byte, off int64) (n int, err error) {
+	const run = 2 << 20 // the largest that there is
+	from := off &^ (run - 1)
+	cerr := h.control(func(fd int) error {
+		if err := unix.Fadvise(fd, from, off+int64(len(p))+run-from, unix.FADV_DONTNEED); err != nil {
+			return err
+		}
+		if err := unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM); err != nil {
+			return err
+		}
+		n, err = h.f.ReadAt(p, off)
+		return unix.Fadvise(fd, 0, 0, unix.FADV_NORMAL)
+	})
+	if cerr != nil && n == 0 {
+		return 0, cerr
 	}
 	return n, err
 }

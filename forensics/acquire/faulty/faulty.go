@@ -4,6 +4,8 @@
 package faulty
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"sync"
 	"syscall"
@@ -199,8 +201,45 @@ func Plan() []Fault {
 	return []Fault{
 		{First: 2_051, Count: 1},
 		{First: 20_000, Count: 3},
-		{First: 40_961, Count: 8},
+		{First: 40_960, Count: 8},
 		{First: 61_440, Count: 64},
 		{First: 81_919, Count: 1},
 	}
+}
+
+// Medium is n bytes in which every sector differs and none is zero.
+func Medium(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < n; i += 512 {
+		for k := i; k < min(i+512, n); k += 64 {
+			b[k] = byte(k) | 1
+		}
+		copy(b[i+1:], fmt.Appendf(nil, "sector %d", i/512))
+	}
+	return b
+}
+
+// Lost holds what was read of a medium against it: sectors that are listed as
+// bad must be zeros, all others right. It returns how many listed ones are good.
+func (s *Source) Lost(got []byte, listed map[int64]bool) (lost int, err error) {
+	if int64(len(got)) != s.Size() {
+		return 0, fmt.Errorf("%d bytes of %d", len(got), s.Size())
+	}
+	size := int64(s.Sector())
+	for i := int64(0); i*size < int64(len(got)); i++ {
+		g := got[i*size : min((i+1)*size, int64(len(got)))]
+		switch {
+		case !listed[i]:
+			if !bytes.Equal(g, s.Data[i*size:i*size+int64(len(g))]) {
+				return 0, fmt.Errorf("sector %d is wrong and not listed", i)
+			}
+		case len(bytes.Trim(g, "\x00")) > 0:
+			return 0, fmt.Errorf("sector %d is listed and not zeros", i)
+		default:
+			if f := s.fault(i); f == nil || f.Slow {
+				lost++
+			}
+		}
+	}
+	return lost, nil
 }
