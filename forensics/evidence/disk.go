@@ -113,7 +113,7 @@ func (m *diskImage) Problems() []problem.Problem {
 // folder it names, only the container's own is looked into, for a regular file
 // of that name: the name comes from the evidence and may point anywhere.
 func (p *pool) beside(path, name string) (container.File, error) {
-	base := name[strings.LastIndexAny(name, `/\`)+1:]
+	base := baseName(name)
 	dir := folderOf(filepath.Dir(path))
 	entries, err := p.opener.ReadDir(dir)
 	if err != nil {
@@ -157,7 +157,9 @@ type format struct {
 
 // formats beside E01 and raw, which need more than this to be recognised.
 func formats() []format {
-	return []format{}
+	return []format{
+		{formatVMDK, isVMDK, openVMDK},
+	}
 }
 
 // fields copies what a container says of itself.

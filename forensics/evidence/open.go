@@ -17,6 +17,7 @@ type Options struct {
 	CacheBytes int64  // decoded chunks kept of a compressed image; 0 is 32 MiB
 	Workers    int    // goroutines that inflate; 0 is GOMAXPROCS
 	Opener     Opener // how files are opened; nil is the file system, read-only
+	Map        string // ddrescue map of a raw image; "" is one that lies beside it and is named like it
 }
 
 func (o Options) opener() Opener {
@@ -205,6 +206,9 @@ func openImage(ctx context.Context, path string, o Options) (Image, []string, er
 		if c.is(head, tail) {
 			return c.open(ctx, path, o)
 		}
+	}
+	if img, notes, err := flatVMDK(ctx, path, o); img != nil || err != nil {
+		return img, notes, err
 	}
 	name, how := refused(head, tail)
 	if name != "" {

@@ -39,6 +39,8 @@ type Layout struct {
 	Decode     func(unit int64, dst []byte) error
 	CacheBytes int64 // decoded units that are kept; 0 is 32 MiB
 	Workers    int   // units decoded ahead of a sequential reader; 0 is GOMAXPROCS
+
+	Under []*Disk // the disks that Span gives as From; closed with this one
 }
 
 // Disk gives the bytes of a medium. It is safe for concurrent use.
@@ -71,8 +73,12 @@ func New(l Layout) *Disk {
 // Size is the number of bytes of the medium.
 func (d *Disk) Size() int64 { return d.l.Size }
 
-// Close waits for read-ahead to end. Files belong to the caller.
+// Close waits for read-ahead to end, of the disks under it too. Files belong to
+// the caller.
 func (d *Disk) Close() error {
+	for _, u := range d.l.Under {
+		u.Close()
+	}
 	d.wg.Wait()
 	return nil
 }
@@ -137,14 +143,14 @@ func (d *Disk) read(s Span, p []byte, off int64, bad []Range) []Range {
 // read down to a sector.
 func (d *Disk) copy(s Span, p []byte, off int64, bad []Range) []Range {
 	if parent, ok := s.From.(*Disk); ok {
-		_, err := parent.ReadAt(p, s.At)
+		n := min(max(parent.Size()-s.At, 0), s.Len)
+		clear(p[n:]) // a child may be larger than its parent
+		_, err := parent.ReadAt(p[:n], s.At)
 		if e, ok := errors.AsType[*Error](err); ok {
 			for _, r := range e.Ranges {
 				r.Off += off - s.At
 				bad = append(bad, r)
 			}
-		} else if n := parent.Size() - s.At; n < s.Len { // a child may be larger than its parent
-			clear(p[max(n, 0):])
 		}
 		return bad
 	}

@@ -210,11 +210,12 @@ func Ranges(t *testing.T, img evidence.Image) {
 // block law: good bytes are given, all others are named.
 func faults(t *testing.T, open Opener, good evidence.Image, want []byte) {
 	segments := good.Info().Segments
+	sizes := sizesOf(t, open, len(want))
 	r := rand.New(rand.NewPCG(1, 2))
 	hits := 0
-	for range 4 {
-		name, off := segments[r.IntN(len(segments))], int64(r.IntN(10))*2048 // all samples are larger
-		o := Faults{evidence.OS{}, []Bad{{name, off, 4096}}}
+	for range 8 {
+		name := segments[r.IntN(len(segments))]
+		o := Faults{evidence.OS{}, []Bad{{name, r.Int64N(max(sizes[name]/2048, 1)) * 2048, 4096}}}
 		img, err := open(o)
 		if err != nil {
 			continue // a block that the structure needs
@@ -234,6 +235,37 @@ func faults(t *testing.T, open Opener, good evidence.Image, want []byte) {
 	if hits == 0 {
 		t.Error("no injected fault was met")
 	}
+}
+
+// sized notes the sizes of the files that are opened, by base name.
+type sized struct {
+	evidence.Opener
+	mu    *sync.Mutex
+	sizes map[string]int64
+}
+
+func (o sized) Open(name string) (evidence.File, error) {
+	f, err := o.Opener.Open(name)
+	if err == nil {
+		o.mu.Lock()
+		o.sizes[filepath.Base(name)] = f.Size()
+		o.mu.Unlock()
+	}
+	return f, err
+}
+
+// sizesOf reads an image once to learn the sizes of its files.
+func sizesOf(t *testing.T, open Opener, size int) map[string]int64 {
+	o := sized{evidence.OS{}, &sync.Mutex{}, map[string]int64{}}
+	img, err := open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	if _, err := img.ReadAt(make([]byte, size), 0); err != nil {
+		t.Error(err)
+	}
+	return o.sizes
 }
 
 func checkFault(t *testing.T, img evidence.Image, b, want []byte, n int, err error) {
