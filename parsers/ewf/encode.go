@@ -1,0 +1,90 @@
+package ewf
+
+import (
+	"encoding/binary"
+	"hash/adler32"
+
+	"kanshiki/parsers/internal/inflate"
+)
+
+// Level is how hard chunks are compressed; its number stands in the volume
+// section.
+type Level uint8
+
+// The levels. None stores every chunk as it is.
+const (
+	None    Level = iota
+	Fast          // larger than ewfacquire's fast by some per cent
+	Best          // as large as ewfacquire's best
+	Default       // smaller than ewfacquire's fast; written as Fast
+)
+
+// deflateLevel are the library's levels: measured on a disk of programs,
+// documents, noise and zeros, each is the cheapest of its size.
+var deflateLevel = map[Level]int{Fast: 2, Default: 6, Best: 7}
+
+// MaxChunks is the most that libewf 20140813, and what is built on it, opens:
+// it refuses more than 2^27-1 chunks.
+const MaxChunks = 1<<27 - 1
+
+// ChunkSectors is how many sectors a chunk has in an image of so many bytes:
+// 32 KiB as long as the number of chunks stays under MaxChunks (4 TiB), then as
+// much as is needed, at most 512 KiB (64 TiB), which EnCase 7 accepts.
+func ChunkSectors(media int64, sector int) int {
+	chunk := int64(32 << 10)
+	for chunk < 512<<10 && (media+chunk-1)/chunk > MaxChunks {
+		chunk *= 2
+	}
+	return int(max(chunk/int64(sector), 1))
+}
+
+// Encoder turns chunks into their stored form. One goroutine uses one Encoder.
+type Encoder struct {
+	z    *inflate.Encoder // nil where nothing is compressed
+	zero map[int][]byte   // the stream of so many zeros
+}
+
+// NewEncoder makes an Encoder.
+func NewEncoder(level Level) (*Encoder, error) {
+	e := &Encoder{zero: map[int][]byte{}}
+	if level == None {
+		return e, nil
+	}
+	var err error
+	e.z, err = inflate.NewEncoder(deflateLevel[level])
+	return e, err
+}
+
+// Encode appends the stored form of a chunk to dst: a zlib stream where that is
+// smaller, else the bytes and their Adler-32.
+func (e *Encoder) Encode(dst, chunk []byte) (out []byte, compressed bool) {
+	if e.z != nil && allZero(chunk) {
+		z, ok := e.zero[len(chunk)]
+		if !ok {
+			z = e.z.Zlib(nil, chunk, adler32.Checksum(chunk))
+			e.zero[len(chunk)] = z
+		}
+		if len(z) < len(chunk)+4 {
+			return append(dst, z...), true
+		}
+	}
+	sum := adler32.Checksum(chunk)
+	from := len(dst)
+	if e.z != nil {
+		if dst = e.z.Zlib(dst, chunk, sum); len(dst)-from < len(chunk)+4 {
+			return dst, true
+		}
+	}
+	return binary.LittleEndian.AppendUint32(append(dst[:from], chunk...), sum), false
+}
+
+var zeroPage [4096]byte
+
+func allZero(b []byte) bool {
+	for ; len(b) >= len(zeroPage); b = b[len(zeroPage):] {
+		if string(b[:len(zeroPage)]) != string(zeroPage[:]) {
+			return false
+		}
+	}
+	return string(b) == string(zeroPage[:len(b)])
+}
