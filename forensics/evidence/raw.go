@@ -191,7 +191,8 @@ func openRaw(path string, set rawSet, o Options) (Image, []string, error) {
 		i := slices.Index(img.names, filepath.Base(path))
 		notes = append(notes, fmt.Sprintf("%s is part %d; opened the set from %s", filepath.Base(path), i+1, img.names[0]))
 	}
-	return img, notes, nil
+	mapped, more, err := withMap(img, path, o)
+	return mapped, append(notes, more...), err
 }
 
 func count(names []string, one, many string) string {

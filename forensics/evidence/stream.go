@@ -46,6 +46,9 @@ func Stream(ctx context.Context, img Image, emit func(*Block) error) error {
 			return emit(b)
 		})
 	}
+	if m, ok := img.(*mappedRaw); ok {
+		img = m.filling()
+	}
 	return streamBlocks(ctx, img, runtime.GOMAXPROCS(0), emit)
 }
 
