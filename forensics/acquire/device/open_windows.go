@@ -178,22 +178,26 @@ func (h *windowsHandle) control(code uint32, in []byte, room int) ([]byte, error
 	return out[:min(int(got), room)], nil
 }
 
-// size of a volume is that of its partition, not of the file system in it.
+// size of a volume is that of its partition, not of the file system in it. A
+// driver that answers neither question may know the size of its handle.
 func (h *windowsHandle) size() (int64, error) {
-	if h.raw {
-		b, err := h.control(ioctlLength, nil, 8)
-		if err == nil && len(b) == 8 {
-			return int64(binary.LittleEndian.Uint64(b)), nil
-		}
-		if g, gerr := h.control(ioctlGeometry, nil, 256); gerr == nil && len(g) >= 32 {
-			return int64(binary.LittleEndian.Uint64(g[24:])), nil
-		}
-		if err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-		return 0, err
+	if !h.raw {
+		return sizeOf(h.h)
 	}
-	return sizeOf(h.h)
+	b, err := h.control(ioctlLength, nil, 8)
+	if err == nil && len(b) == 8 {
+		return int64(binary.LittleEndian.Uint64(b)), nil
+	}
+	if g, gerr := h.control(ioctlGeometry, nil, 256); gerr == nil && len(g) >= 32 {
+		return int64(binary.LittleEndian.Uint64(g[24:])), nil
+	}
+	if n, serr := sizeOf(h.h); serr == nil && n > 0 {
+		return n, nil
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return 0, err
 }
 
 func sizeOf(h windows.Handle) (int64, error) {
