@@ -145,7 +145,7 @@ func TestPlanOnDevices(t *testing.T) {
 func readAll(t *testing.T, d *device.Device) (got []byte, listed map[int64]bool) {
 	t.Helper()
 	r, p := rescue.New(d, rescue.Options{Retries: 1}), device.Alloc(1<<20)
-	listed = map[int64]bool{}
+	got, listed = make([]byte, 0, d.Size()), map[int64]bool{}
 	for off := int64(0); off < d.Size(); off += int64(len(p)) {
 		p = p[:min(1<<20, d.Size()-off)]
 		bad, err := r.Read(t.Context(), p, off)

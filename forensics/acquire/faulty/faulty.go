@@ -26,8 +26,8 @@ type Fault struct {
 // Source is a medium with faults. It is safe for concurrent use.
 type Source struct {
 	Data   []byte
-	Bytes  int // of a sector; 0 is 512
-	Faults []Fault
+	Bytes  int           // of a sector; 0 is 512
+	Faults []Fault       // ascending
 	Page   int           // reads go through a cache with pages of so many bytes; 0 is none
 	Short  int           // no read gives more bytes
 	Stated int64         // the size that it claims; 0 is the true one
@@ -133,31 +133,37 @@ func (s *Source) meet(off, end int64) (stop int64, err error) {
 	if page > 0 {
 		lo, hi = off/page*page, (end+page-1)/page*page
 	}
-	for i := lo / size; i*size < hi; i++ {
-		f := s.fault(i)
-		if f == nil {
-			continue
+	for k := range s.Faults {
+		f := &s.Faults[k]
+		for i := max(lo/size, f.First); i < min((hi+size-1)/size, f.First+f.Count); i++ {
+			if err := s.try(f, i); err != nil {
+				if page > 0 {
+					return max(off, i*size/page*page), err
+				}
+				return off, err
+			}
 		}
-		s.wait(f.Takes)
-		if f.Slow {
-			continue
-		}
-		if s.tries == nil {
-			s.tries = map[int64]int{}
-		}
-		s.tries[i]++
-		if f.Heals > 0 && s.tries[i] >= f.Heals {
-			continue
-		}
-		if err = f.Err; err == nil {
-			err = syscall.EIO
-		}
-		if page > 0 {
-			return max(off, i*size/page*page), err
-		}
-		return off, err
 	}
 	return 0, nil
+}
+
+// try reads a sector with a fault.
+func (s *Source) try(f *Fault, i int64) error {
+	s.wait(f.Takes)
+	if f.Slow {
+		return nil
+	}
+	if s.tries == nil {
+		s.tries = map[int64]int{}
+	}
+	s.tries[i]++
+	switch {
+	case f.Heals > 0 && s.tries[i] >= f.Heals:
+		return nil
+	case f.Err != nil:
+		return f.Err
+	}
+	return syscall.EIO
 }
 
 func (s *Source) fault(sector int64) *Fault {
