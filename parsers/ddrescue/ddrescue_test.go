@@ -167,6 +167,43 @@ func TestDdrescuelog(t *testing.T) {
 	}
 }
 
+// ddrescue goes on where an acquisition left off: what was not tried and what
+// was bad.
+func TestDdrescueGoesOn(t *testing.T) {
+	tool, err := exec.LookPath("ddrescue")
+	if err != nil {
+		t.Skip("no ddrescue here")
+	}
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	disk := bytes.Repeat([]byte("sector! "), 1<<17)
+	image := bytes.Clone(disk)
+	clear(image[512000:][:153600])
+	var text bytes.Buffer
+	m := Of(int64(len(disk)), []Block{{512000, 51200, BadSector}, {563200, 102400, NonTried}})
+	if err := m.Write(&text, "Mapfile. Made by a test"); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"disk": disk, "image": image, "map": text.Bytes()} {
+		if err := os.WriteFile(path(name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(tool, "-q", "-r1", path("disk"), path("image"), path("map")).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if got, err := os.ReadFile(path("image")); err != nil || !bytes.Equal(got, disk) {
+		t.Errorf("the image is not the disk: %v", err)
+	}
+	b, err := os.ReadFile(path("map"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Parse(b); err != nil || len(m.Bad(int64(len(disk)))) > 0 {
+		t.Errorf("its map: %+v, %v", m, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(manual))
 	f.Add([]byte("0 + 1\n0 512 +\n1024 512 -\n512 1 ?\n"))

@@ -58,6 +58,9 @@ func (h *linuxHandle) askATA(disk string, info *Info) {
 		return
 	}
 	info.Model, info.Vendor = id.model, ""
+	if id.locked {
+		info.note("the disk is locked by an ATA password: no sector of it can be read")
+	}
 	if id.serial != "" {
 		info.Serial = id.serial
 	}

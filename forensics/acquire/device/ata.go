@@ -111,6 +111,7 @@ type identity struct {
 	lba48                   bool
 	hpa, dco, accessible    bool // has the feature set that can hide sectors
 	rotational              *bool
+	locked                  bool // by an ATA password: no sector can be read
 }
 
 func parseIdentify(b []byte) (identity, error) {
@@ -135,6 +136,7 @@ func parseIdentify(b []byte) (identity, error) {
 	id.hpa = w(82)&(1<<10) != 0
 	id.dco = w(83)>>14 == 1 && w(83)&(1<<11) != 0
 	id.accessible = w(119)>>14 == 1 && w(119)&(1<<8) != 0
+	id.locked = w(128)&4 != 0
 	id.sectors = int64(binary.LittleEndian.Uint32(b[120:]))
 	if id.lba48 {
 		id.sectors = int64(binary.LittleEndian.Uint64(b[200:]) & (1<<48 - 1))

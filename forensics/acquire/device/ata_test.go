@@ -140,7 +140,16 @@ func TestParseIdentify(t *testing.T) {
 	if !id.lba48 || !id.hpa || !id.dco || id.accessible || id.sectors != 1_953_525_168 || id.rotational == nil || !*id.rotational {
 		t.Errorf("features: %+v", id)
 	}
+	if id.locked {
+		t.Error("a disk without a password is locked")
+	}
 	b := drive()
+	b[256] = 7 // supported, enabled, locked
+	checksum(b)
+	if id, err := parseIdentify(b); err != nil || !id.locked {
+		t.Errorf("a locked disk: %+v, %v", id, err)
+	}
+	b = drive()
 	b[100] ^= 1
 	if _, err := parseIdentify(b); err == nil {
 		t.Error("a flipped bit is not noticed")

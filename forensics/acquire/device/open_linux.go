@@ -189,12 +189,11 @@ func (h *linuxHandle) readAt(p []byte, off int64) (int, error) {
 	if err == nil || err == io.EOF || Gone(err) {
 		return n, err
 	}
-	var again error
-	m := 0
-	switch {
-	case h.fine != nil:
+	m, again := 0, err
+	if h.fine != nil {
 		m, again = h.readFine(p[n:], off+int64(n))
-	case h.cached:
+	}
+	if m == 0 && (h.cached || !h.block) {
 		m, again = h.readPages(p[n:], off+int64(n))
 	}
 	if m == 0 {

@@ -195,7 +195,10 @@ func (r *Reader) prove(ctx context.Context) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: no sector can be read any more, the last answer was: %s", device.ErrGone, words(err))
+	if r.good < 0 {
+		return fmt.Errorf("%w, dead or locked: not one sector can be read: %s", device.ErrGone, words(err))
+	}
+	return fmt.Errorf("%w: not one sector can be read any more: %s", device.ErrGone, words(err))
 }
 
 func (r *Reader) over() bool { return r.o.Budget > 0 && r.spent >= r.o.Budget }
