@@ -31,7 +31,7 @@ var rows = [][]string{
 	{"forensics/coverage"},
 	{"forensics/internal/*"},
 	{"forensics/custody", "forensics/store"},
-	{"forensics/acquire/device →", "forensics/acquire/rescue", "forensics/acquire/faulty"},
+	{"forensics/acquire/device →", "forensics/acquire/rescue", "forensics/acquire/faulty →", "forensics/acquire/faulty/mounted"},
 	{"forensics/evidence →", "forensics/acquire", "forensics/evidence/evidencetest"},
 	{"forensics/volume"},
 	{"forensics/filesystem →", "forensics/filesystem/filesystemtest"},
@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"golang.org/x/text":                {"parsers/internal/codepage", "parsers/lnk", "parsers/eml"},
 	"golang.org/x/sys":                 {"forensics/internal/guard", "forensics/store", "forensics/acquire/device"},
 	"golang.org/x/sync":                {"forensics/internal/work"},
+	"github.com/hanwen/go-fuse/v2":     {"forensics/acquire/faulty/mounted"}, // imported by tests alone
 }
 
 const module = "kanshiki"

@@ -2,111 +2,19 @@ package device_test
 
 import (
 	"bytes"
-	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
-
-	"github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"kanshiki/forensics/acquire/device"
 	"kanshiki/forensics/acquire/faulty"
+	"kanshiki/forensics/acquire/faulty/mounted"
 	"kanshiki/forensics/acquire/rescue"
 )
-
-// badFile is a file of which some sectors answer EIO, through the kernel.
-type badFile struct {
-	fs.Inode
-	src  *faulty.Source
-	dead *atomic.Bool
-}
-
-var (
-	_ fs.NodeOpener    = (*badFile)(nil)
-	_ fs.NodeReader    = (*badFile)(nil)
-	_ fs.NodeGetattrer = (*badFile)(nil)
-)
-
-func (f *badFile) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	return nil, fuse.FOPEN_DIRECT_IO, 0
-}
-
-func (f *badFile) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	out.Size, out.Mode = uint64(f.src.Size()), 0o444
-	return 0
-}
-
-func (f *badFile) Read(_ context.Context, _ fs.FileHandle, p []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	if f.dead.Load() {
-		return nil, syscall.EIO
-	}
-	n, err := f.src.ReadAt(p, off)
-	if err != nil && n == 0 && off < f.src.Size() {
-		return nil, syscall.EIO
-	}
-	return fuse.ReadResultData(p[:n]), 0
-}
-
-type root struct {
-	fs.Inode
-	file *badFile
-}
-
-func (r *root) OnAdd(ctx context.Context) {
-	r.AddChild("disk.raw", r.NewPersistentInode(ctx, r.file, fs.StableAttr{Mode: syscall.S_IFREG}), true)
-}
-
-// mount shows a faulty medium as a file, or skips.
-func mount(t *testing.T, src *faulty.Source) (name string, dead *atomic.Bool) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to mount FUSE")
-	}
-	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
-		t.Skipf("no FUSE: %v", err)
-	} else {
-		f.Close()
-	}
-	dir, dead := t.TempDir(), new(atomic.Bool)
-	server, err := fs.Mount(dir, &root{file: &badFile{src: src, dead: dead}}, &fs.Options{
-		MountOptions: fuse.MountOptions{DirectMount: true, FsName: "kanshiki-test"}})
-	if err != nil {
-		t.Skipf("FUSE cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := server.Unmount(); err != nil {
-			t.Error(err)
-		}
-	})
-	return filepath.Join(dir, "disk.raw"), dead
-}
-
-// loop makes a block device of a file, or skips.
-func loop(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command("losetup", append(args, "--find", "--show", "--read-only", name)...).CombinedOutput()
-	if err != nil {
-		t.Skipf("no loop device: %v %s", err, out)
-	}
-	dev := strings.TrimSpace(string(out))
-	t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "--detach", dev).CombinedOutput(); err != nil {
-			t.Errorf("%v %s", err, out)
-		}
-	})
-	return dev
-}
 
 // The same pattern costs ewfacquire hundreds of good sectors, and ddrescue
 // through the cache more than a thousand; ddrescue -d loses none.
 func TestPlanOnDevices(t *testing.T) {
 	src := &faulty.Source{Data: faulty.Medium(40 << 20), Faults: faulty.Plan()}
-	name, _ := mount(t, src)
+	name, _ := mounted.File(t, src)
 	for _, c := range []struct {
 		name string
 		path func() string
@@ -115,10 +23,10 @@ func TestPlanOnDevices(t *testing.T) {
 		most int // good sectors of 512 bytes lost at a bad spot
 	}{
 		{"file", func() string { return name }, device.Open, 512, 0},
-		{"loop device", func() string { return loop(t, name) }, device.Open, 512, 0},
-		{"loop device with direct I/O", func() string { return loop(t, name, "--direct-io=on") }, device.Open, 512, 0},
-		{"loop device through the cache", func() string { return loop(t, name) }, device.OpenCached, 512, 7},
-		{"loop device with sectors of 4096", func() string { return loop(t, name, "--sector-size=4096") }, device.Open, 4096, 7},
+		{"loop device", func() string { return mounted.Loop(t, name) }, device.Open, 512, 0},
+		{"loop device with direct I/O", func() string { return mounted.Loop(t, name, "--direct-io=on") }, device.Open, 512, 0},
+		{"loop device through the cache", func() string { return mounted.Loop(t, name) }, device.OpenCached, 512, 7},
+		{"loop device with sectors of 4096", func() string { return mounted.Loop(t, name, "--sector-size=4096") }, device.Open, 4096, 7},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := c.open(c.path())
@@ -167,8 +75,8 @@ func readAll(t *testing.T, d *device.Device) (got []byte, listed map[int64]bool)
 // size: only a sector that was good tells.
 func TestDeadDevice(t *testing.T) {
 	src := &faulty.Source{Data: faulty.Medium(32 << 20)}
-	name, dead := mount(t, src)
-	dev := loop(t, name)
+	name, dead := mounted.File(t, src)
+	dev := mounted.Loop(t, name)
 	for what, open := range map[string]func() (*device.Device, error){
 		"file":                          func() (*device.Device, error) { return device.Open(name) },
 		"loop device":                   func() (*device.Device, error) { return device.Open(dev) },

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kanshiki/forensics/acquire/device"
+	"kanshiki/forensics/acquire/faulty/mounted"
 )
 
 // A file system on a loop device over a file: all three know each other.
@@ -27,7 +28,7 @@ func TestMountedLoop(t *testing.T) {
 	if err := os.Mkdir(point, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	dev := loop(t, name)
+	dev := mounted.Loop(t, name)
 	for _, path := range []string{name, dev} {
 		if m, err := device.Mounted(path); err != nil || len(m) > 0 {
 			t.Errorf("%s before it is mounted: %v, %v", path, m, err)
