@@ -18,6 +18,7 @@ type signature struct {
 const (
 	notYet  = "is not read yet"
 	logical = "holds files and no disk; it is not read yet"
+	asFiles = "holds files and no array of sectors; it is read where a folder is"
 	packed  = "unpack it first"
 )
 
@@ -26,7 +27,7 @@ var signatures = []signature{
 	{0, "LVF\x09\x0d\x0a\xff\x00", "L01 (logical evidence)", logical},
 	{0, "EVF2\x0d\x0a\x81\x00", "Ex01 (EWF version 2)", notYet},
 	{0, "LEF2\x0d\x0a\x81\x00", "Lx01 (logical evidence, EWF version 2)", logical},
-	{0, "ADSEGMENTEDFILE\x00", "AD1 (AccessData logical image)", logical},
+	{0, "ADSEGMENTEDFILE\x00", "AD1 (AccessData logical image)", asFiles},
 	{0, "ADCRYPT\x00", "an encrypted AccessData image", notYet},
 	{0, "AFF10\r\n\x00", "AFF (version 1)", notYet},
 	{0, "vhdxfile", "VHDX", notYet},

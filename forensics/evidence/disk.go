@@ -58,14 +58,20 @@ func (m *diskImage) Digests() []Digest {
 
 func (m *diskImage) ReadAt(p []byte, off int64) (int, error) {
 	n, err := m.Disk.ReadAt(p, off)
-	if e, ok := errors.AsType[*container.Error](err); ok {
-		re := &RangeError{Err: e.Unwrap()}
-		for _, r := range e.Ranges {
-			re.Ranges = append(re.Ranges, Range{r.Off, r.Len, rangeKind(r.Kind)})
-		}
-		return n, re
+	return n, rangeError(err)
+}
+
+// rangeError turns a parser's error of a read into the image's.
+func rangeError(err error) error {
+	e, ok := errors.AsType[*container.Error](err)
+	if !ok {
+		return err
 	}
-	return n, err
+	re := &RangeError{Err: e.Unwrap()}
+	for _, r := range e.Ranges {
+		re.Ranges = append(re.Ranges, Range{r.Off, r.Len, rangeKind(r.Kind)})
+	}
+	return re
 }
 
 func (m *diskImage) Ranges(off, n int64) iter.Seq[Range] {

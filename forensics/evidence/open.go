@@ -33,7 +33,7 @@ type Form string
 // The forms of evidence.
 const (
 	Disk   Form = "image"  // an array of sectors
-	Folder Form = "folder" // a tree of files, as a triage tool leaves it
+	Folder Form = "folder" // a tree of files, as a triage tool leaves it, or in a logical image
 	Loose  Form = "file"   // one file: a hive, a log
 )
 
@@ -51,8 +51,11 @@ type Evidence struct {
 
 // Close closes what Open opened.
 func (e *Evidence) Close() error {
-	if e.Image != nil {
+	switch {
+	case e.Image != nil:
 		return e.Image.Close()
+	case e.Tree != nil:
+		return e.Tree.b.close()
 	}
 	return nil
 }
@@ -83,8 +86,11 @@ func Formats() (read, named []string) {
 	for _, c := range formats() {
 		read = append(read, c.name)
 	}
+	read = append(read, formatAD1)
 	for _, s := range signatures {
-		named = append(named, s.name)
+		if s.how != asFiles {
+			named = append(named, s.name)
+		}
 	}
 	named = append(named, "VHD (fixed)", "DMG", "AFF4", "zip archive")
 	slices.Sort(named)
@@ -115,7 +121,15 @@ func Open(ctx context.Context, path string, o Options) (*Evidence, error) {
 		if abs, err := filepath.Abs(path); err == nil {
 			e.Name = filepath.Base(abs) // "." has no name
 		}
-		e.Tree = &Tree{root: path, opener: o.opener()}
+		e.Tree = &Tree{&folderTree{root: path, opener: o.opener()}}
+		e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
+		return e, err
+	}
+	if tree, notes, err := openAD1(ctx, path, o); tree != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		e := &Evidence{Form: Folder, Path: path, Name: filepath.Base(path), Tree: tree, Notes: notes, Machine: o.Machine}
 		e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
 		return e, err
 	}
@@ -133,7 +147,7 @@ func Open(ctx context.Context, path string, o Options) (*Evidence, error) {
 		return nil, err
 	}
 	e := &Evidence{Form: Loose, Path: path, Name: filepath.Base(path), Machine: o.Machine}
-	e.Tree = &Tree{root: path, single: true, opener: o.opener()}
+	e.Tree = &Tree{&folderTree{root: path, single: true, opener: o.opener()}}
 	e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
 	return e, err
 }

@@ -10,9 +10,20 @@ import (
 	"strings"
 )
 
-// Tree is evidence in loose files: a folder as a triage tool leaves it, or one
-// file. Symbolic links are not followed: they may lead out of the evidence.
-type Tree struct {
+// Tree is evidence in files: a folder as a triage tool leaves it, one file, or
+// the files in a logical image.
+type Tree struct{ b backing }
+
+// backing is where the files of a tree lie.
+type backing interface {
+	files(ctx context.Context) ([]TreeFile, []Skipped, error)
+	open(p string) (File, error)
+	close() error
+}
+
+// folderTree is a folder of the examiner's disk, or one file. Symbolic links
+// are not followed: they may lead out of the evidence.
+type folderTree struct {
 	root   string
 	single bool
 	opener Opener
@@ -38,12 +49,26 @@ const (
 
 // Files lists the regular files in path order, and what is not read.
 func (t *Tree) Files(ctx context.Context) ([]TreeFile, []Skipped, error) {
+	files, skipped, err := t.b.files(ctx)
+	slices.SortFunc(files, func(a, b TreeFile) int { return strings.Compare(a.Path, b.Path) })
+	for i := range files {
+		files[i].Place = uint64(i + 1)
+	}
+	return files, skipped, err
+}
+
+// Open opens a file that Files listed.
+func (t *Tree) Open(p string) (File, error) { return t.b.open(p) }
+
+func (t *folderTree) close() error { return nil }
+
+func (t *folderTree) files(ctx context.Context) ([]TreeFile, []Skipped, error) {
 	if t.single {
 		st, err := t.opener.Stat(t.root)
 		if err != nil {
 			return nil, nil, plainError(t.root, err)
 		}
-		return []TreeFile{{Path: filepath.Base(t.root), Size: st.Size(), Place: 1}}, nil, nil
+		return []TreeFile{{Path: filepath.Base(t.root), Size: st.Size()}}, nil, nil
 	}
 	var files []TreeFile
 	var skipped []Skipped
@@ -92,15 +117,10 @@ func (t *Tree) Files(ctx context.Context) ([]TreeFile, []Skipped, error) {
 	if err := walk("", 0); err != nil {
 		return nil, nil, err
 	}
-	slices.SortFunc(files, func(a, b TreeFile) int { return strings.Compare(a.Path, b.Path) })
-	for i := range files {
-		files[i].Place = uint64(i + 1)
-	}
 	return files, skipped, nil
 }
 
-// Open opens a file that Files listed.
-func (t *Tree) Open(p string) (File, error) {
+func (t *folderTree) open(p string) (File, error) {
 	name := t.root
 	if !t.single {
 		if !fs.ValidPath(p) {
