@@ -156,6 +156,8 @@ func (h *linuxHandle) scsi(cdb, data []byte) ([]byte, error) {
 	switch {
 	case hdr.hostStatus != 0:
 		return nil, fmt.Errorf("host status %#x", hdr.hostStatus)
+	case hdr.status != 0 && hdr.status != checkStatus:
+		return nil, fmt.Errorf("SCSI status %#x", hdr.status)
 	case hdr.status == checkStatus && len(sense) >= 8 && senseKey(sense) > recoveredWord:
 		return nil, fmt.Errorf("the device refused: sense key %#x", senseKey(sense))
 	case cdb[0] == opPassThrough && hdr.residual != 0: // INQUIRY answers with less than there is room for
