@@ -21,7 +21,8 @@ type diskImage struct {
 	*container.Disk
 	pool     *pool
 	info     Info
-	sector   int // 0 is 512
+	sector   int  // 0 is 512
+	bare     bool // some of what is stored has no checksum
 	digests  []container.Digest
 	problems func() []container.Problem
 	exhibit  string

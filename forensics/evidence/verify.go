@@ -153,6 +153,7 @@ func checksums(img Image, bad *rangeSet) Check {
 		}
 	}
 	raw := strings.HasSuffix(img.Info().Format, "raw")
+	m, _ := img.(*diskImage)
 	switch {
 	case damaged > 0:
 		c.Verdict = Fail
@@ -162,6 +163,8 @@ func checksums(img Image, bad *rangeSet) Check {
 		}
 	case raw:
 		c.Verdict, c.Detail = NotCheckable, "bare sectors have no checksums; all of them could be read"
+	case m != nil && m.bare:
+		c.Verdict, c.Detail = NotCheckable, "the container has none for its sectors; all that is there could be read"
 	case slices.ContainsFunc(bad.in(0, img.Size()), func(x Range) bool { return x.Kind == Unknown }):
 		c.Detail = "all chunks that are there are intact"
 	default:

@@ -53,7 +53,7 @@ func openVMDK(ctx context.Context, path string, o Options) (Image, []string, err
 		notes = append(notes, fmt.Sprintf("not used: %v", err))
 	}
 	notes = append(notes, p.snapshotsOf(ctx, path, d.Descriptor())...)
-	return &diskImage{Disk: d.Disk, pool: p, problems: d.Problems, info: Info{
+	return &diskImage{Disk: d.Disk, pool: p, problems: d.Problems, bare: !d.Checked(), info: Info{
 		Format: "VMDK", Variant: d.Descriptor().CreateType, Segments: d.Files(), Fields: fields(d.Fields())}}, notes, nil
 }
 

@@ -115,3 +115,27 @@ func qemu(t testing.TB, args ...string) {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
 }
+
+// A sparse disk has no checksums, and the verdict does not claim any.
+func TestVMDKVerdict(t *testing.T) {
+	for name, want := range map[string]evidence.Verdict{
+		"images/vmdk/vmdk-forensic/minimal.vmdk":    evidence.NotCheckable,
+		"images/vmdk/vmdk-forensic/flat.vmdk":       evidence.NotCheckable,
+		"images/vmdk/vmdk-forensic/stream_opt.vmdk": evidence.Pass,
+	} {
+		e, err := evidence.Open(context.Background(), corpus.Path(t, name), evidence.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checks, err := evidence.Verify(context.Background(), e.Image, evidence.VerifyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range checks {
+			if c.Name == "checksums" && c.Verdict != want || c.Name == "structure" && c.Verdict != evidence.Pass {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+		e.Close()
+	}
+}

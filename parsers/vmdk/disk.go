@@ -28,6 +28,7 @@ type Disk struct {
 	problems *container.Problems
 	files    []string
 	missing  []error
+	checked  bool
 }
 
 // Descriptor is what the disk says of itself: that of the snapshot, where it
@@ -44,6 +45,10 @@ func (d *Disk) Problems() []container.Problem { return d.problems.Problems() }
 
 // Missing says which extents and parents could not be used, and why.
 func (d *Disk) Missing() []error { return d.missing }
+
+// Checked tells whether all that is stored has checksums: whether all extents
+// are compressed.
+func (d *Disk) Checked() bool { return d.checked }
 
 // Fields are the values of the descriptor, the extents, and the parents.
 func (d *Disk) Fields() []container.Field {
@@ -77,7 +82,8 @@ type chain struct {
 	opened   []string // the links: none is its own ancestor
 
 	missing []error
-	streams int // compressed extents
+	plain   bool // an extent is not compressed
+	streams int  // compressed extents
 	cache   int64
 	under   []*container.Disk // the compressed extents of the link that is opened now
 }
@@ -98,7 +104,7 @@ func Open(f container.File, o Options) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Disk{Disk: l.disk, top: l, problems: c.problems, files: c.files, missing: c.missing}, nil
+	return &Disk{Disk: l.disk, top: l, problems: c.problems, files: c.files, missing: c.missing, checked: !c.plain}, nil
 }
 
 // ReadDescriptor reads the descriptor of a file, its own text or what is
@@ -338,6 +344,7 @@ func (c *chain) extent(e Extent, p part, hole *hole) (func(off, limit int64) con
 	}
 	if flat {
 		c.use(f.Name)
+		c.plain = true
 		return c.flat(f, e, p), nil
 	}
 	h, err := readHeader(f, func(off int64, format string, args ...any) { c.report(f.Name, off, format, args...) })
@@ -374,6 +381,7 @@ func (c *chain) sparse(f container.File, h *header, p part, hole *hole) (func(of
 		c.report(f.Name, 12, "the extent has %d sectors, the descriptor says %d", h.capacity, p.size/sectorSize)
 	}
 	if !h.compressed {
+		c.plain = true
 		return s.span, nil
 	}
 	if c.streams++; c.streams > MaxStreams {
