@@ -201,8 +201,9 @@ func (m *ewfImage) Problems() []problem.Problem {
 	return list.Sorted()
 }
 
-// onlySet finds the first segment of a folder that holds one set and nothing
-// else but its sidecars, "" where the folder is anything else.
+// onlySet finds the first segment, or the disk, of a folder that holds one set
+// or the disk of one machine and nothing else but sidecars, "" where the folder
+// is anything else.
 func onlySet(op Opener, dir string) string {
 	entries, err := op.ReadDir(dir)
 	if err != nil {
@@ -226,7 +227,10 @@ func onlySet(op Opener, dir string) string {
 			first = e.Name()
 		}
 	}
-	if first == "" || len(ewfSet(op, filepath.Join(dir, first), 1)) != len(names) {
+	if first == "" {
+		return vmdkSet(op, dir, names)
+	}
+	if len(ewfSet(op, filepath.Join(dir, first), 1)) != len(names) {
 		return ""
 	}
 	return filepath.Join(dir, first)

@@ -27,7 +27,7 @@ func openVMDK(ctx context.Context, path string, o Options) (Image, []string, err
 	}
 	var notes []string
 	if d, _ := vmdk.ReadDescriptor(f); d == nil { // an extent of a set
-		if first, note := p.descriptorOf(ctx, path); first != "" {
+		if first, note := p.descriptorOf(path); first != "" {
 			notes = append(notes, note)
 			path = first
 			if f, err = p.main(path); err != nil {
@@ -52,7 +52,7 @@ func openVMDK(ctx context.Context, path string, o Options) (Image, []string, err
 	for _, err := range d.Missing() {
 		notes = append(notes, fmt.Sprintf("not used: %v", err))
 	}
-	notes = append(notes, p.snapshotsOf(ctx, path, d.Descriptor())...)
+	notes = append(notes, p.snapshotsOf(path, d.Descriptor())...)
 	return &diskImage{Disk: d.Disk, pool: p, problems: d.Problems, bare: !d.Checked(), info: Info{
 		Format: "VMDK", Variant: d.Descriptor().CreateType, Segments: d.Files(), Fields: fields(d.Fields())}}, notes, nil
 }
@@ -60,11 +60,11 @@ func openVMDK(ctx context.Context, path string, o Options) (Image, []string, err
 // flatVMDK opens the set of which a file is a flat extent, if one beside it
 // says so: such an extent looks like a raw image.
 func flatVMDK(ctx context.Context, path string, o Options) (Image, []string, error) {
-	if !strings.EqualFold(filepath.Ext(path), ".vmdk") {
+	if !isVMDKName(path) {
 		return nil, nil, nil
 	}
 	p := &pool{opener: o.opener()}
-	first, note := p.descriptorOf(ctx, path)
+	first, note := p.descriptorOf(path)
 	p.Close()
 	if first == "" {
 		return nil, nil, nil
@@ -76,22 +76,21 @@ func flatVMDK(ctx context.Context, path string, o Options) (Image, []string, err
 // maxBeside is how many files of a folder are looked into for a descriptor.
 const maxBeside = 4096
 
-// descriptors reads the descriptors in the folder of a file, by name.
-func (p *pool) descriptors(ctx context.Context, path string) (names []string, all []*vmdk.Descriptor) {
-	entries, err := p.opener.ReadDir(folderOf(filepath.Dir(path)))
+// descriptors reads the descriptors in a folder but that of one file, by name.
+func (p *pool) descriptors(dir, but string) (names []string, all []*vmdk.Descriptor) {
+	entries, err := p.opener.ReadDir(folderOf(dir))
 	if err != nil {
 		return nil, nil
 	}
 	n := 0
 	for _, e := range entries {
-		if ctx.Err() != nil || n >= maxBeside {
-			break
-		}
-		if !e.Type().IsRegular() || e.Name() == filepath.Base(path) || !strings.EqualFold(filepath.Ext(e.Name()), ".vmdk") {
+		if !e.Type().IsRegular() || e.Name() == but || !isVMDKName(e.Name()) {
 			continue
 		}
-		n++
-		f, err := p.beside(path, e.Name())
+		if n++; n > maxBeside {
+			break
+		}
+		f, err := p.main(filepath.Join(dir, e.Name()))
 		if err != nil {
 			continue
 		}
@@ -104,10 +103,10 @@ func (p *pool) descriptors(ctx context.Context, path string) (names []string, al
 
 // descriptorOf finds the descriptor that names a file as its extent, "" where
 // there is none.
-func (p *pool) descriptorOf(ctx context.Context, path string) (first, note string) {
+func (p *pool) descriptorOf(path string) (first, note string) {
 	base := filepath.Base(path)
 	var found []string
-	names, all := p.descriptors(ctx, path)
+	names, all := p.descriptors(filepath.Dir(path), filepath.Base(path))
 	for i, d := range all {
 		if !d.Embedded && slices.ContainsFunc(d.Extents, func(e vmdk.Extent) bool { return strings.EqualFold(baseName(e.Name), base) }) {
 			found = append(found, names[i])
@@ -131,8 +130,8 @@ func (p *pool) descriptorOf(ctx context.Context, path string) (first, note strin
 
 // snapshotsOf tells of disks beside that go on where this one ends: the
 // machine's last state is not in the disk that was opened.
-func (p *pool) snapshotsOf(ctx context.Context, path string, own *vmdk.Descriptor) (notes []string) {
-	names, all := p.descriptors(ctx, path)
+func (p *pool) snapshotsOf(path string, own *vmdk.Descriptor) (notes []string) {
+	names, all := p.descriptors(filepath.Dir(path), filepath.Base(path))
 	for i, d := range all {
 		if d.ParentCID == own.CID && d.ParentCID != vmdk.NoParent && strings.EqualFold(baseName(d.ParentName), filepath.Base(path)) {
 			notes = append(notes, fmt.Sprintf("%s is a snapshot on top of %s: later content is there", names[i], filepath.Base(path)))
@@ -140,6 +139,34 @@ func (p *pool) snapshotsOf(ctx context.Context, path string, own *vmdk.Descripto
 	}
 	return notes
 }
+
+// vmdkSet finds the disk of a folder that holds the files of one machine's one
+// disk and nothing else, "" where it is anything else. Of a disk and its
+// snapshots it is the last: the others are its parents.
+func vmdkSet(op Opener, dir string, names []string) string {
+	beside := []string{".vmdk", ".vmx", ".vmxf", ".vmsd", ".vmsn", ".vmem", ".vmss", ".vswp", ".nvram", ".ovf", ".mf"}
+	for _, name := range names {
+		if !slices.Contains(beside, strings.ToLower(filepath.Ext(name))) {
+			return ""
+		}
+	}
+	p := &pool{opener: op}
+	defer p.Close()
+	disks, all := p.descriptors(dir, "")
+	parents := map[string]bool{}
+	for _, d := range all {
+		if d.ParentCID != vmdk.NoParent {
+			parents[strings.ToLower(baseName(d.ParentName))] = true
+		}
+	}
+	disks = slices.DeleteFunc(disks, func(name string) bool { return parents[strings.ToLower(name)] })
+	if len(disks) != 1 {
+		return ""
+	}
+	return filepath.Join(dir, disks[0])
+}
+
+func isVMDKName(name string) bool { return strings.EqualFold(filepath.Ext(name), ".vmdk") }
 
 // baseName is the last part of a path of any system.
 func baseName(name string) string { return name[strings.LastIndexAny(name, `/\`)+1:] }

@@ -65,7 +65,7 @@ func TestVMDKWithoutExtents(t *testing.T) {
 // qemu makes a snapshot, writes into it, and says what the whole holds.
 func TestVMDKSnapshot(t *testing.T) {
 	dir := t.TempDir()
-	base, snap, raw := filepath.Join(dir, "base.vmdk"), filepath.Join(dir, "snap.vmdk"), filepath.Join(dir, "raw")
+	base, snap, raw := filepath.Join(dir, "base.vmdk"), filepath.Join(dir, "snap.vmdk"), filepath.Join(t.TempDir(), "raw")
 	qemu(t, "qemu-img", "convert", "-O", "vmdk", corpus.Path(t, "images/made/disk.raw"), base)
 	qemu(t, "qemu-img", "create", "-f", "vmdk", "-b", base, "-F", "vmdk", snap)
 	qemu(t, "qemu-io", "-c", "write -P 0x5A 1M 200k", "-c", "write -P 0 9M 64k", snap)
@@ -75,6 +75,7 @@ func TestVMDKSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	evidencetest.Run(t, opener(snap), want)
+	t.Run("folder", func(t *testing.T) { evidencetest.Run(t, opener(dir), want) })
 
 	e, err := evidence.Open(context.Background(), base, evidence.Options{})
 	if err != nil {
