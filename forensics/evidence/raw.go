@@ -168,6 +168,18 @@ func namedRaw(path string, f File, head []byte) bool {
 	return false
 }
 
+// OpenRaw opens bare sectors by the names of their files, in order, whatever
+// they hold: where nothing in them says so, only who wrote them knows.
+func OpenRaw(names []string, o Options) (*Evidence, error) {
+	img, notes, err := openRaw(names[0], rawSet{names: names}, o)
+	if err != nil {
+		return nil, err
+	}
+	e := &Evidence{Form: Disk, Path: names[0], Name: img.Info().Segments[0], Image: img, Notes: notes, Machine: o.Machine}
+	e.Exhibit, err = exhibitOf(context.Background(), o.Exhibit, e)
+	return e, err
+}
+
 func openRaw(path string, set rawSet, o Options) (Image, []string, error) {
 	if len(set.missing) > 0 {
 		return nil, nil, &NotAnImage{path, fmt.Sprintf("%s missing: a split image is no disk without %s",

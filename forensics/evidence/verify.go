@@ -40,6 +40,7 @@ type VerifyOptions struct {
 	Hashes []string // further digests to compute: "md5", "sha1", "sha256"
 	Expect []Digest // digests known from elsewhere, compared too
 	Add    func(n int64)
+	See    func(*Block) // gets every block before it is hashed; nil for nobody
 }
 
 // Algorithms are the digests that can be computed.
@@ -70,6 +71,9 @@ func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 	err := Stream(ctx, img, func(b *Block) error {
 		for _, x := range b.Bad {
 			bad.add(x)
+		}
+		if o.See != nil {
+			o.See(b)
 		}
 		h.write(b)
 		if o.Add != nil {

@@ -128,3 +128,16 @@ func Count(n int64) string {
 	}
 	return s
 }
+
+// Size writes a number of bytes in binary units.
+func Size(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%s GiB", Count(n>>30))
+	case n >= 10<<20:
+		return fmt.Sprintf("%s MiB", Count(n>>20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%s KiB", Count(n>>10))
+	}
+	return fmt.Sprintf("%s bytes", Count(n))
+}

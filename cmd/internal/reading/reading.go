@@ -59,16 +59,16 @@ func Line(w io.Writer, left, format string, args ...any) {
 // Summary prints what came of one exhibit.
 func Summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
 	if e.Image != nil {
-		Line(w, "reading", "%s  %s, %s, exhibit %s", e.Name, e.Image.Info().Format, Size(e.Image.Size()), r.Exhibit)
+		Line(w, "reading", "%s  %s, %s, exhibit %s", e.Name, e.Image.Info().Format, cli.Size(e.Image.Size()), r.Exhibit)
 	} else {
 		Line(w, "reading", "%s  %s files, exhibit %s", e.Name, cli.Count(int64(r.Files)), r.Exhibit)
 	}
 	for _, v := range r.Volumes {
 		switch {
 		case v.Err != nil:
-			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s: %v", v.Kind, Size(v.Len), v.Err)
+			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s: %v", v.Kind, cli.Size(v.Len), v.Err)
 		case v.Entries > 0:
-			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s, %s entries (%s live, %s deleted, %s orphan)", v.Kind, Size(v.Len),
+			Line(w, fmt.Sprintf("volume %d", v.Number), "%s %s, %s entries (%s live, %s deleted, %s orphan)", v.Kind, cli.Size(v.Len),
 				cli.Count(int64(v.Entries)), cli.Count(int64(v.Live)), cli.Count(int64(v.Deleted)), cli.Count(int64(v.Orphans)))
 		}
 	}
@@ -95,17 +95,4 @@ func Summary(w io.Writer, e *evidence.Evidence, r *timeline.Result) {
 		Line(w, "", "no known kind of source; what is read: ks-timeline artifacts")
 	}
 	Line(w, "timeline", "%s events, %s facts, %s files, %s problems", cli.Count(r.Totals.Events), cli.Count(r.Totals.Facts), cli.Count(r.Totals.Files), cli.Count(r.Totals.Problems))
-}
-
-// Size writes a number of bytes in binary units.
-func Size(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%s GiB", cli.Count(n>>30))
-	case n >= 10<<20:
-		return fmt.Sprintf("%s MiB", cli.Count(n>>20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%s KiB", cli.Count(n>>10))
-	}
-	return fmt.Sprintf("%s bytes", cli.Count(n))
 }

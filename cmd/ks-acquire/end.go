@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kanshiki/cmd/internal/cli"
+	"kanshiki/forensics/acquire"
+	"kanshiki/forensics/custody"
+	"kanshiki/forensics/escape"
+	"kanshiki/forensics/evidence"
+	"kanshiki/parsers/ddrescue"
+)
+
+// end is what follows the last byte: reading back, the papers, the report.
+type end struct {
+	q      *request
+	src    *source
+	res    *acquire.Result
+	took   time.Duration
+	back   *acquire.Back // nil with --no-verify
+	record *custody.Sidecar
+	ended  time.Time
+}
+
+func (e *end) finish(ctx context.Context, show *cli.Progress, stdout, stderr io.Writer) error {
+	if !e.q.noVerify {
+		var err error
+		e.back, err = acquire.ReadBack(ctx, e.res, e.q.o, func(*evidence.Block) {})
+		show.Done()
+		if err != nil {
+			return e.src.stopped(e.q, fmt.Errorf("reading back: %w", err), stderr)
+		}
+		e.ended = time.Now()
+	}
+	if err := e.papers(stderr); err != nil {
+		return fmt.Errorf("the image is whole, its papers are not: %w", err)
+	}
+	if err := os.Remove(acquire.PartialName(e.q.output)); err != nil {
+		return err
+	}
+	if err := e.file(); err != nil {
+		return fmt.Errorf("the image is whole, the case has no note of it: %w", err)
+	}
+	e.report(stdout)
+	return e.code()
+}
+
+// code says how it ended: a mismatch is worse than a gap.
+func (e *end) code() error {
+	switch {
+	case e.back != nil && !e.back.OK:
+		return cli.Exit(cli.No, errors.New("the image is not what was read from the source"))
+	case e.digestsFail():
+		return cli.Exit(cli.No, errors.New("the source's content is not what its stored digests say"))
+	case len(e.res.Bad) > 0:
+		return cli.Exit(cli.Gaps, nil)
+	}
+	return nil
+}
+
+func (e *end) digestsFail() bool {
+	if o := e.record.CarriedOver; o != nil {
+		for _, d := range o.Digests {
+			if d.Verdict == string(evidence.Fail) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// papers writes what lies beside the image.
+func (e *end) papers(stderr io.Writer) error {
+	e.record = e.sidecar(stderr)
+	var m bytes.Buffer
+	if err := e.rescueMap().Write(&m, "Mapfile of "+name+", in the form of GNU ddrescue"); err != nil {
+		return err
+	}
+	if err := write(e.q.output+".map", m.Bytes()); err != nil {
+		return err
+	}
+	b, err := e.record.Bytes()
+	if err != nil {
+		return err
+	}
+	return write(custody.SidecarName(e.q.output), b)
+}
+
+// rescueMap says in ddrescue's words what was read.
+func (e *end) rescueMap() *ddrescue.Map {
+	sector, size := int64(e.res.Plan.Sector), e.res.Plan.TrueSize
+	var unread []ddrescue.Block
+	for _, b := range e.res.Bad {
+		status := ddrescue.BadSector
+		if b.Tries == 0 {
+			status = ddrescue.NonTried
+		}
+		off := b.Sector * sector
+		unread = append(unread, ddrescue.Block{Off: off, Len: min(b.Count*sector, size-off), Status: status})
+	}
+	return ddrescue.Of(size, unread)
+}
+
+// write writes a paper beside its name and renames it.
+func write(name string, b []byte) error {
+	tmp := name + ".tmp"
+	f, err := os.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if serr := f.Sync(); err == nil {
+		err = serr
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, name)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
+
+// file notes the image in the case.
+func (e *end) file() error {
+	if e.q.record.caseDir == "" {
+		return nil
+	}
+	c, err := custody.Open(e.q.record.caseDir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	path, err := filepath.Abs(e.q.output)
+	if err != nil {
+		return err
+	}
+	if c.Info.Examiner == "" {
+		c.Info.Examiner = e.q.o.Header.Examiner
+	}
+	id := e.exhibit(path)
+	x := custody.Exhibit{ID: id, Evidence: []string{path}, Format: e.record.Image.Format, Size: e.res.Plan.Size}
+	if old, ok := c.Info.Exhibit(id); ok {
+		x.Machine = old.Machine
+	}
+	details := []custody.Detail{{Name: "exhibit", Value: id}, {Name: "image", Value: path}, {Name: "source", Value: e.q.source}}
+	for _, d := range e.record.Digests {
+		x.Digests = append(x.Digests, d.Alg+":"+d.Sum)
+		details = append(details, custody.Detail{Name: d.Alg, Value: d.Sum})
+	}
+	if b, err := os.ReadFile(custody.SidecarName(e.q.output)); err == nil {
+		details = append(details, custody.Detail{Name: "record sha256", Value: sha256Hex(b)})
+	}
+	c.Info.Put(x)
+	tool := name + " " + e.record.Tool.Version
+	c.Info.Tool(tool)
+	if err := c.Record(time.Now(), tool, "imaged", details...); err != nil {
+		return err
+	}
+	return c.Save()
+}
+
+// exhibit is the image's name in the case: as given, or as opening it makes one.
+func (e *end) exhibit(path string) string {
+	ev, err := e.res.Open(context.Background())
+	if err != nil {
+		return filepath.Base(path)
+	}
+	defer ev.Close()
+	return ev.Exhibit
+}
+
+// report prints what came of it.
+func (e *end) report(w io.Writer) {
+	if e.q.quiet && e.back != nil && e.back.OK && len(e.res.Bad) == 0 && !e.digestsFail() {
+		return
+	}
+	line := func(left, format string, args ...any) {
+		fmt.Fprintf(w, "%-9s %s\n", left, escape.Text(fmt.Sprintf(format, args...)))
+	}
+	var stored int64
+	for _, s := range e.res.Segments {
+		stored += s.Size
+	}
+	parts := "1 file"
+	if n := len(e.res.Segments); n != 1 {
+		parts = fmt.Sprintf("%s files", cli.Count(int64(n)))
+	}
+	line("image", "%s  %s, %s, %s bytes for %s of the medium (%d %%)", base(e.q.output), e.record.Image.Format, parts,
+		cli.Count(stored), cli.Count(e.res.Plan.Size), stored*100/e.res.Plan.Size)
+	for _, d := range e.record.Digests {
+		line(d.Alg, "%s", d.Sum)
+	}
+	if e.res.Plan.TrueSize != e.res.Plan.Size {
+		line("note", "the source has %s bytes; zeros fill its last sector", cli.Count(e.res.Plan.TrueSize))
+	}
+	e.reportBad(line)
+	if o := e.record.CarriedOver; o != nil {
+		for _, d := range o.Digests {
+			line("source", "%s %s (%s): %s", d.Alg, d.Sum, d.Source, d.Verdict)
+		}
+		for _, p := range o.Problems {
+			line("source", "%s", p)
+		}
+	}
+	switch {
+	case e.back == nil:
+		line("verify", "not read back (--no-verify); ks-verify %s does it later", base(e.q.output))
+	case e.back.OK:
+		line("verify", "read back: every MiB is as it was read from the source")
+	default:
+		for _, f := range e.back.Faults {
+			line("verify", "FAILED: %s", f)
+		}
+		for _, r := range e.back.Ranges {
+			line("", "bytes %d to %d of the medium", r.Off, r.Off+r.Len)
+		}
+	}
+	papers := ".json, .map"
+	if e.record.Blocks != nil {
+		papers += ", .sha256.bin"
+	}
+	line("record", "%s%s", base(e.q.output), papers)
+}
+
+// reportBad says what could not be read; the record has all.
+func (e *end) reportBad(line func(left, format string, args ...any)) {
+	const shown = 10
+	var sectors int64
+	for _, b := range e.res.Bad {
+		sectors += b.Count
+	}
+	if sectors == 0 {
+		return
+	}
+	line("unread", "%s sectors in %s places are zeros in the image:", cli.Count(sectors), cli.Count(int64(len(e.res.Bad))))
+	for i, b := range e.res.Bad {
+		if i == shown {
+			line("", "… %d more in %s.json", len(e.res.Bad)-shown, base(e.q.output))
+			break
+		}
+		line("", "sectors %d to %d: %s", b.Sector, b.Sector+b.Count-1, b.What)
+	}
+}
