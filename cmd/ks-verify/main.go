@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +26,7 @@ Reads each image once and says for each check pass, fail or not-checkable:
 structure (segments and sections are there and intact), checksums (every
 chunk), digests (what the image states of its media, computed again). Damaged
 parts are named as sectors of the medium. Any segment of a set opens the set.
+Of a logical image (AD1) the files are checked, each against its own digests.
 `
 
 func main() { cli.Main(name, run) }
@@ -104,9 +104,19 @@ func options(hashes, expect string, paths []string) (o evidence.VerifyOptions, e
 // verify checks one image. An error says that there was nothing to check; a
 // container too damaged to open is an answer.
 func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cli.Progress, out *rows, stderr io.Writer) (bool, error) {
+	if len(o.Hashes)+len(o.Expect) == 0 { // those are of a medium
+		e, err := evidence.OpenLogical(ctx, path, evidence.Options{})
+		if e != nil && err == nil {
+			defer e.Close()
+			return verifyFiles(ctx, e, o, show, out, stderr)
+		}
+		if broken, ok := errors.AsType[*evidence.Broken](err); ok {
+			return false, out.broken(path, broken)
+		}
+	}
 	e, err := evidence.OpenImage(ctx, path, evidence.Options{})
 	if broken, ok := errors.AsType[*evidence.Broken](err); ok {
-		return false, out.add(row{filepath.Base(path), evidence.Check{Name: "structure", Verdict: evidence.Fail, Detail: broken.Err.Error()}, 512})
+		return false, out.broken(path, broken)
 	}
 	if err != nil {
 		return false, err
@@ -124,12 +134,30 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cl
 	if err != nil {
 		return false, err
 	}
-	ok := true
-	for _, c := range checks {
-		ok = ok && c.Verdict != evidence.Fail
-		if err := out.add(row{e.Name, c, e.Image.SectorSize()}); err != nil {
-			return false, err
-		}
+	return out.addAll(e.Name, checks, e.Image.SectorSize())
+}
+
+// verifyFiles checks a logical image, which states digests of its files.
+func verifyFiles(ctx context.Context, e *evidence.Evidence, o evidence.VerifyOptions, show *cli.Progress, out *rows, stderr io.Writer) (bool, error) {
+	for _, n := range e.Notes {
+		fmt.Fprintf(stderr, "%s: %s\n", name, n)
 	}
-	return ok, nil
+	if err := out.begin(e); err != nil {
+		return false, err
+	}
+	files, _, err := e.Tree.Files(ctx)
+	if err != nil {
+		return false, err
+	}
+	total := int64(0)
+	for _, f := range files {
+		total += f.Size
+	}
+	show.Start("verify "+e.Name, total)
+	checks, err := evidence.VerifyFiles(ctx, e.Tree, o.Add)
+	show.Done()
+	if err != nil {
+		return false, err
+	}
+	return out.addAll(e.Name, checks, 512)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"kanshiki/cmd/internal/cli"
+	"kanshiki/fixtures/corpus"
 )
 
 // workdir holds copies of two small images, damaged as the test wants.
@@ -73,7 +74,7 @@ func TestGood(t *testing.T) {
 		`digests    FAIL .*md5: stated 00000000000000000000000000000000 \(--expect\), calculated f5634d95274d69e115c4d6f0be1331bb`)
 	expect(t, 0, "--hash sha256 smart.s01", `sha256 [0-9a-f]{64} \(calculated, nothing to compare with\)`)
 	expect(t, 0, "--verbose encase6.E01", `^  case number +2011-083$`, `^  notes +notes: 日本$`, `^  segments +1, encase6.E01 to encase6.E01$`)
-	expect(t, 0, "--formats", `^read\n  E01, S01`, `^  VMDK \(sparse\)$`, `^  AFF4$`)
+	expect(t, 0, "--formats", `^read\n  E01, S01`, `^  VMDK \(flat`, `^  AD1 `, `^  AFF4$`)
 	expect(t, 0, "--help", `^    ks-verify fixtures/quarantined-pc/quarantined-pc.E01$`)
 }
 
@@ -125,4 +126,22 @@ func TestWrongUse(t *testing.T) {
 	expect(t, 2, "--expect xyz encase6.E01", `stderr:it has 32, 40 or 64 hexadecimal digits`)
 	expect(t, 2, "--expect 00000000000000000000000000000000 encase6.E01 smart.s01", `stderr:goes with one image`)
 	expect(t, 2, "--jsonl encase6.E01", `stderr:no option --jsonl; there are`)
+}
+
+// A logical image has no sectors: its files are checked.
+func TestLogical(t *testing.T) {
+	b, err := os.ReadFile(corpus.Path(t, "images/ad1/dissect.evidence/ad1_test.ad1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := workdir(t)
+	write(t, dir, "good.ad1", b)
+	b[0x2e5] ^= 1 // in the chunk of doc1.txt
+	write(t, dir, "bad.ad1", b)
+	write(t, dir, "cut.ad1", b[:600])
+	expect(t, 0, "good.ad1", `^good.ad1  AD1, version 4, files, no sectors$`, `^  structure  pass +1 segment, all 2 files reached$`,
+		`^  checksums  pass `, `^  digests    pass +4 digests as stated$`, `stderr:^ks-verify: AD1 version 4 of E:\\AD1_test, 1 segment, 2 files$`)
+	expect(t, 4, "bad.ad1", `^  checksums  FAIL +1 file damaged: E/AD1_test/doc1.txt: .*0x2de`, `^  digests    FAIL +2 digests as stated; E/AD1_test/doc1.txt: cannot match`)
+	expect(t, 4, "cut.ad1", `^  structure  FAIL `)
+	expect(t, 1, "--hash md5 good.ad1", `stderr:AD1 \(AccessData logical image\) holds files and no array of sectors`)
 }

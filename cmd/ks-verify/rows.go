@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
@@ -42,13 +43,19 @@ func (r *rows) begin(e *evidence.Evidence) error {
 	if r.format != "text" || r.quiet {
 		return nil
 	}
-	in := e.Image.Info()
+	var in evidence.Info
+	size := "files, no sectors"
+	if e.Image == nil {
+		in = e.Tree.Info()
+	} else {
+		in = e.Image.Info()
+		size = fmt.Sprintf("%s bytes, %d-byte sectors", cli.Count(e.Image.Size()), e.Image.SectorSize())
+	}
 	what := in.Format
 	if in.Variant != "" {
 		what += ", " + in.Variant
 	}
-	_, err := fmt.Fprintf(r.w, "%s  %s, %s bytes, %d-byte sectors\n", escape.Text(e.Name), escape.Text(what),
-		cli.Count(e.Image.Size()), e.Image.SectorSize())
+	_, err := fmt.Fprintf(r.w, "%s  %s, %s\n", escape.Text(e.Name), escape.Text(what), size)
 	if err != nil || !r.verbose {
 		return err
 	}
@@ -64,6 +71,23 @@ func (r *rows) begin(e *evidence.Evidence) error {
 		say(f.Name, f.Value)
 	}
 	return nil
+}
+
+// broken adds a container that is too damaged to open.
+func (r *rows) broken(path string, b *evidence.Broken) error {
+	return r.add(row{filepath.Base(path), evidence.Check{Name: "structure", Verdict: evidence.Fail, Detail: b.Err.Error()}, 512})
+}
+
+// addAll adds the checks of one image and tells whether all is in order.
+func (r *rows) addAll(image string, checks []evidence.Check, sector int) (bool, error) {
+	ok := true
+	for _, c := range checks {
+		ok = ok && c.Verdict != evidence.Fail
+		if err := r.add(row{image, c, sector}); err != nil {
+			return false, err
+		}
+	}
+	return ok, nil
 }
 
 func (r *rows) add(x row) error {

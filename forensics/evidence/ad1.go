@@ -31,12 +31,12 @@ type ad1Tree struct {
 // the file is no AD1.
 func openAD1(ctx context.Context, path string, o Options) (*Tree, []string, error) {
 	p := &pool{opener: o.opener()}
+	if st, err := p.opener.Stat(path); err != nil || irregular(st.Mode()) != "" {
+		return nil, nil, nil // openImage says what it is
+	}
 	f, err := p.main(path)
 	if err != nil {
 		return nil, nil, err
-	}
-	if st, err := p.opener.Stat(path); err != nil || irregular(st.Mode()) != "" {
-		return nil, nil, nil // openImage says what it is
 	}
 	head := make([]byte, min(48, f.Size))
 	if n, _ := f.R.ReadAt(head, 0); n < len(head) || !ad1.Identify(head) {
@@ -168,6 +168,26 @@ func (t *ad1Tree) open(p string) (File, error) {
 }
 
 func (t *ad1Tree) close() error { return t.pool.Close() }
+
+func (t *ad1Tree) info() Info {
+	return Info{Format: "AD1", Variant: fmt.Sprintf("version %d", t.im.Version()), Segments: t.im.Files(),
+		Fields: []Field{{"made of", t.im.Name()}}}
+}
+
+func (t *ad1Tree) digests(p string) (out []Digest, err error) {
+	i, ok := t.items[p]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", p, fs.ErrNotExist)
+	}
+	all, err := t.im.Metadata(i)
+	for _, m := range all {
+		alg := map[uint32]string{ad1.MD5: "md5", ad1.SHA1: "sha1"}[m.Key]
+		if m.Category == ad1.Digests && alg != "" {
+			out = append(out, Digest{alg, strings.ToLower(m.Value), "file", "metadata"})
+		}
+	}
+	return out, err
+}
 
 // ad1File is a file in an AD1. A read that meets damage is a *RangeError.
 type ad1File struct{ *container.Disk }

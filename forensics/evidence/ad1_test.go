@@ -94,3 +94,42 @@ func TestDamagedAD1(t *testing.T) {
 		t.Error("opens a header that is cut")
 	}
 }
+
+// Each file is held against the digests that FTK Imager stored for it.
+func TestVerifyFiles(t *testing.T) {
+	good, err := os.ReadFile(corpus.Path(t, "images/ad1/dissect.evidence/ad1_test_compressed.ad1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip := func(off int) []byte {
+		b := slices.Clone(good)
+		b[off] ^= 1
+		return b
+	}
+	for what, c := range map[string]struct {
+		b       []byte
+		verdict [3]evidence.Verdict // structure, checksums, digests
+		detail  string
+	}{
+		"as it is":           {good, [3]evidence.Verdict{evidence.Pass, evidence.Pass, evidence.Pass}, "4 digests as stated"},
+		"a chunk":            {flip(0x2e2), [3]evidence.Verdict{evidence.Pass, evidence.Fail, evidence.Fail}, "doc1.txt"},
+		"a digest":           {flip(0x461), [3]evidence.Verdict{evidence.Pass, evidence.Pass, evidence.Fail}, "doc1.txt: stated md5 963aab5c"},
+		"a link of metadata": {flip(0x386), [3]evidence.Verdict{evidence.Fail, evidence.Pass, evidence.Pass}, ""},
+	} {
+		e := openTree(t, "x.ad1", evidencetest.Memory{"x.ad1": c.b})
+		checks, err := evidence.VerifyFiles(context.Background(), e.Tree, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for i, k := range checks {
+			said += k.Detail + "\n"
+			if k.Verdict != c.verdict[i] {
+				t.Errorf("%s: %s %s: %s", what, k.Name, k.Verdict, k.Detail)
+			}
+		}
+		if !strings.Contains(said, c.detail) {
+			t.Errorf("%s: %s", what, said)
+		}
+	}
+}

@@ -50,7 +50,7 @@ type Image interface {
 type Digest struct {
 	Alg    string // "md5", "sha1", "sha256"
 	Sum    string // lower-case hex
-	Scope  string // "media" or "segment"
+	Scope  string // "media", "segment" or "file"
 	Source string // where it is stated: "hash section", "digest section", "computed" …
 }
 

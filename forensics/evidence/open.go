@@ -125,12 +125,7 @@ func Open(ctx context.Context, path string, o Options) (*Evidence, error) {
 		e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
 		return e, err
 	}
-	if tree, notes, err := openAD1(ctx, path, o); tree != nil || err != nil {
-		if err != nil {
-			return nil, err
-		}
-		e := &Evidence{Form: Folder, Path: path, Name: filepath.Base(path), Tree: tree, Notes: notes, Machine: o.Machine}
-		e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
+	if e, err := OpenLogical(ctx, path, o); e != nil || err != nil {
 		return e, err
 	}
 	img, notes, err := openImage(ctx, path, o)
@@ -148,6 +143,18 @@ func Open(ctx context.Context, path string, o Options) (*Evidence, error) {
 	}
 	e := &Evidence{Form: Loose, Path: path, Name: filepath.Base(path), Machine: o.Machine}
 	e.Tree = &Tree{&folderTree{root: path, single: true, opener: o.opener()}}
+	e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
+	return e, err
+}
+
+// OpenLogical opens a logical image, which holds files and no sectors. It is
+// nil where the file is none.
+func OpenLogical(ctx context.Context, path string, o Options) (*Evidence, error) {
+	tree, notes, err := openAD1(ctx, path, o)
+	if tree == nil || err != nil {
+		return nil, err
+	}
+	e := &Evidence{Form: Folder, Path: path, Name: filepath.Base(path), Tree: tree, Notes: notes, Machine: o.Machine}
 	e.Exhibit, err = exhibitOf(ctx, o.Exhibit, e)
 	return e, err
 }

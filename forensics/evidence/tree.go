@@ -18,6 +18,8 @@ type Tree struct{ b backing }
 type backing interface {
 	files(ctx context.Context) ([]TreeFile, []Skipped, error)
 	open(p string) (File, error)
+	digests(p string) ([]Digest, error)
+	info() Info
 	close() error
 }
 
@@ -60,7 +62,16 @@ func (t *Tree) Files(ctx context.Context) ([]TreeFile, []Skipped, error) {
 // Open opens a file that Files listed.
 func (t *Tree) Open(p string) (File, error) { return t.b.open(p) }
 
-func (t *folderTree) close() error { return nil }
+// Info is what a logical image says of itself; a folder has no Format.
+func (t *Tree) Info() Info { return t.b.info() }
+
+// Digests are those that a logical image states of a file. With an error they
+// are those that could be read.
+func (t *Tree) Digests(p string) ([]Digest, error) { return t.b.digests(p) }
+
+func (t *folderTree) close() error                     { return nil }
+func (t *folderTree) info() Info                       { return Info{} }
+func (t *folderTree) digests(string) ([]Digest, error) { return nil, nil }
 
 func (t *folderTree) files(ctx context.Context) ([]TreeFile, []Skipped, error) {
 	if t.single {
