@@ -25,9 +25,9 @@ type blockList struct {
 // newBlocks begins the list, or takes it up again behind the digests of so many
 // bytes of the medium.
 func newBlocks(image string, next int64, begun bool) (*blockList, error) {
-	flag := os.O_CREATE | os.O_EXCL
-	if begun {
-		flag = 0
+	flag := os.O_CREATE
+	if !begun {
+		flag |= os.O_EXCL
 	}
 	f, err := os.OpenFile(BlocksName(image), os.O_RDWR|flag, 0o666)
 	if err != nil {
