@@ -46,6 +46,8 @@ func withMap(img *rawImage, path string, o Options) (Image, []string, error) {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return img, []string{fmt.Sprintf("%v; the image is read as if all of it had been acquired", err)}, nil
+		case len(m.Bad(img.size)) == 0 && len(m.Problems.Problems()) == 0:
+			return img, nil, nil // all was read
 		default:
 			out := newMapped(img, name, m)
 			return out, []string{out.note()}, nil
@@ -90,6 +92,9 @@ func (m *mappedRaw) note() string {
 	sum := int64(0)
 	for _, x := range m.lost.in(0, m.size) {
 		sum += x.Len
+	}
+	if sum == 0 {
+		return m.name + " says that all of it was read from the medium"
 	}
 	return fmt.Sprintf("%s says that %d bytes of %d were not read from the medium", m.name, sum, m.size)
 }
