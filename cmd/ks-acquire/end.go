@@ -35,7 +35,7 @@ func (e *end) finish(ctx context.Context, show *cli.Progress, stdout, stderr io.
 		e.back, err = acquire.ReadBack(ctx, e.res, e.q.o, func(*evidence.Block) {})
 		show.Done()
 		if err != nil {
-			return e.src.stopped(e.q, fmt.Errorf("reading back: %w", err), stderr)
+			return e.src.stopped(e.q, &acquire.Stopped{Err: fmt.Errorf("reading back: %w", err)}, stderr)
 		}
 		e.ended = time.Now()
 	}

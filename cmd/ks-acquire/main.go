@@ -194,8 +194,8 @@ func size(option, s string) (int64, error) {
 
 // stopped says what to run to go on.
 func (s *source) stopped(q *request, err error, stderr io.Writer) error {
-	if _, cerr := acquire.ReadCheckpoint(q.output); cerr != nil {
-		return err // nothing was begun
+	if _, begun := errors.AsType[*acquire.Stopped](err); !begun {
+		return err
 	}
 	again := fmt.Sprintf("%s %s -o %s --resume", name, q.source, q.output)
 	if acquire.NoRoom(err) {

@@ -71,7 +71,6 @@ const (
 // Result is what came of an acquisition.
 type Result struct {
 	Plan     Plan
-	Places   []Place
 	Segments []Segment
 	Digests  map[string]string
 	Root     string // SHA-256 of the per-MiB digests in BlocksName, "" without them
@@ -92,6 +91,13 @@ type Segment struct {
 // ErrExists says that an output is there already.
 var ErrExists = errors.New("exists; an image is never written over")
 
+// Stopped is the error of a run that ended on its way. The image is kept, and
+// Resume goes on with it.
+type Stopped struct{ Err error }
+
+func (e *Stopped) Error() string { return e.Err.Error() }
+func (e *Stopped) Unwrap() error { return e.Err }
+
 // Begin makes an image from the medium's first byte on.
 func Begin(ctx context.Context, m *Medium, o Options) (*Result, error) {
 	if err := vacant(o.Image); err != nil {
@@ -103,7 +109,7 @@ func Begin(ctx context.Context, m *Medium, o Options) (*Result, error) {
 	}
 	r := &run{image: o.Image, src: m.Source, plan: plan, now: o.Now, every: every(o)}
 	dir, base := filepath.Split(o.Image)
-	r.files = &files{format: plan.Format, base: base, split: plan.Format == Raw && plan.SegmentSize > 0, places: []Place{{1, absolute(dir)}}}
+	r.files = &files{format: plan.Format, base: base, split: plan.Format == Raw && plan.SegmentSize > 0, here: absolute(dir), places: []Place{{From: 1}}}
 	if r.out, err = newOutput(plan, r.files, nil); err != nil {
 		return nil, err
 	}
@@ -156,7 +162,8 @@ func Resume(ctx context.Context, m *Medium, o Options, from string) (*Result, er
 		return nil, err
 	}
 	r := &run{image: o.Image, src: m.Source, plan: &c.Plan, now: o.Now, every: every(o), check: *c, bad: c.Bad, speed: c.Speed.clone()}
-	r.files = &files{format: c.Plan.Format, base: c.Base, split: c.Plan.Format == Raw && c.Plan.SegmentSize > 0, places: slices.Clone(c.Places)}
+	r.files = &files{format: c.Plan.Format, base: c.Base, split: c.Plan.Format == Raw && c.Plan.SegmentSize > 0,
+		here: absolute(filepath.Dir(begun)), places: slices.Clone(c.Places)}
 	if err := r.reopen(from); err != nil {
 		return nil, err
 	}
@@ -226,18 +233,18 @@ func (r *run) do(ctx context.Context, o Options) (*Result, error) {
 	}
 	if r.check.Next < r.plan.Size {
 		if err := r.stream(ctx); err != nil {
-			return nil, err
+			return nil, &Stopped{err}
 		}
 	}
 	sums := r.hashes.sums()
 	if err := r.out.finish(sums, r.bad); err != nil {
-		return nil, err
+		return nil, &Stopped{err}
 	}
 	root, err := r.blocks.finish()
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Plan: *r.plan, Places: r.files.places, Digests: sums, Root: root, Bad: r.bad, Speed: r.speed,
+	res := &Result{Plan: *r.plan, Digests: sums, Root: root, Bad: r.bad, Speed: r.speed,
 		Started: r.check.Started, Resumed: r.check.Resumed, Ended: o.Now().UTC()}
 	for n := 1; ; n++ {
 		name, err := r.files.name(n)

@@ -15,10 +15,11 @@ import (
 )
 
 // Place says in which folder the segments from one on lie: an image goes on in
-// another folder where the first one was full.
+// another folder where the first one was full. The last place has no Dir: it is
+// where the checkpoint lies, wherever somebody moved both.
 type Place struct {
 	From int    `json:"from"` // segment number, from 1
-	Dir  string `json:"dir"`
+	Dir  string `json:"dir,omitempty"`
 }
 
 // files are the files of an image that is written.
@@ -26,6 +27,7 @@ type files struct {
 	format string
 	base   string // name of the first segment
 	split  bool   // raw in several files
+	here   string // the folder that is written now
 	places []Place
 }
 
@@ -45,10 +47,12 @@ func (f *files) name(n int) (string, error) {
 	case n > 1:
 		return "", errOneFile
 	}
-	dir := f.places[0].Dir
+	dir := f.here
 	for _, p := range f.places {
-		if n >= p.From {
+		if n >= p.From && p.Dir != "" {
 			dir = p.Dir
+		} else if n >= p.From {
+			dir = f.here
 		}
 	}
 	return filepath.Join(dir, base), nil
@@ -101,7 +105,12 @@ func (f *files) moveTo(dir string, n int, size int64) error {
 	if err != nil {
 		return err
 	}
-	f.places = append(f.places, Place{n, dir})
+	for i := range f.places {
+		if f.places[i].Dir == "" {
+			f.places[i].Dir = f.here
+		}
+	}
+	f.places, f.here = append(f.places, Place{From: n}), dir
 	to, err := f.name(n)
 	if err != nil || from == to {
 		return err

@@ -185,7 +185,7 @@ func (r readerContext) Read(p []byte) (int, error) {
 
 // Open opens the image that was made, in whatever folders it lies.
 func (r *Result) Open(ctx context.Context) (*evidence.Evidence, error) {
-	o := evidence.Options{Opener: opener{evidence.OS{}, r.Places}, Exhibit: r.Plan.Header.Exhibit}
+	o := evidence.Options{Opener: newOpener(r.Segments), Exhibit: r.Plan.Header.Exhibit}
 	if r.Plan.Format != Raw {
 		return evidence.OpenImage(ctx, r.Segments[0].Path, o)
 	}
@@ -200,17 +200,28 @@ func (r *Result) Open(ctx context.Context) (*evidence.Evidence, error) {
 // they lay in the first one.
 type opener struct {
 	evidence.OS
-	places []Place
+	first string   // folder
+	more  []string // the others
+}
+
+func newOpener(segments []Segment) opener {
+	o := opener{first: filepath.Dir(segments[0].Path)}
+	for _, s := range segments {
+		if dir := filepath.Dir(s.Path); dir != o.first && !slices.Contains(o.more, dir) {
+			o.more = append(o.more, dir)
+		}
+	}
+	return o
 }
 
 // ReadDir lists all folders of the image as one.
 func (o opener) ReadDir(dir string) ([]fs.DirEntry, error) {
 	out, err := o.OS.ReadDir(dir)
-	if absolute(dir) != o.places[0].Dir {
+	if absolute(dir) != o.first {
 		return out, err
 	}
-	for _, p := range o.places[1:] {
-		more, e := o.OS.ReadDir(p.Dir)
+	for _, d := range o.more {
+		more, e := o.OS.ReadDir(d)
 		if e != nil {
 			return out, e
 		}
@@ -231,11 +242,11 @@ func (o opener) Stat(name string) (fs.FileInfo, error) { return o.OS.Stat(o.find
 func (o opener) Open(name string) (evidence.File, error) { return o.OS.Open(o.find(name)) }
 
 func (o opener) find(name string) string {
-	if _, err := os.Stat(name); err == nil || absolute(filepath.Dir(name)) != o.places[0].Dir {
+	if _, err := os.Stat(name); err == nil || absolute(filepath.Dir(name)) != o.first {
 		return name
 	}
-	for _, p := range o.places[1:] {
-		other := filepath.Join(p.Dir, filepath.Base(name))
+	for _, d := range o.more {
+		other := filepath.Join(d, filepath.Base(name))
 		if _, err := os.Stat(other); err == nil {
 			return other
 		}

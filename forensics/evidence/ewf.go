@@ -90,15 +90,33 @@ func ewfSet(op Opener, path string, own int) []string {
 		}
 	}
 	var out []string
+	last := 0
 	for n := 1; ; n++ {
 		name, ok := ewf.SegmentName(base, own, n)
 		if !ok {
 			return out
 		}
-		if real, ok := folded[strings.ToLower(name)]; ok {
-			out = append(out, filepath.Join(dir, real))
+		real, ok := folded[strings.ToLower(name)]
+		if !ok {
+			continue
 		}
+		real = filepath.Join(dir, real)
+		if n > last+1 && !beginsEWF(op, real) {
+			continue // behind a gap stands disk.raw too, as segment 8,910 would be called
+		}
+		out, last = append(out, real), n
 	}
+}
+
+// beginsEWF tells whether a file begins as a segment does.
+func beginsEWF(op Opener, name string) bool {
+	f, err := op.Open(name)
+	if err != nil {
+		return true // its own error will be told
+	}
+	defer f.Close()
+	head, err := readPart(f, 0, 8)
+	return err != nil || isEWF(head)
 }
 
 // Close ends read-ahead and closes the segments.

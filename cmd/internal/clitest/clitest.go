@@ -48,6 +48,10 @@ func Become(main func()) {
 	}
 }
 
+// Environ is the environment in which the test binary is the command, for tests
+// that are no stories.
+func Environ() []string { return append(os.Environ(), asCommand+"=1") }
+
 // Story is one script that runs.
 type Story struct {
 	T      *testing.T
