@@ -2,23 +2,18 @@ package device
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/windows"
 )
 
 // place is where a source lies: extents of disks, or the whole of one.
 func place(path string) ([]extent, error) {
-	path = strings.TrimRight(strings.ReplaceAll(path, "/", `\`), `\`)
-	lower := strings.ToLower(path)
-	if i := strings.LastIndex(lower, "physicaldrive"); i >= 0 {
-		var n uint32
-		if _, err := fmt.Sscanf(lower[i:], "physicaldrive%d", &n); err != nil {
-			return nil, fmt.Errorf("%s: no number of a drive", path)
-		}
-		return []extent{{n, 0, 1<<63 - 1}}, nil
+	path, _ = devicePath(path)
+	if n, ok := driveNumber(path); ok {
+		return []extent{{n, 0, math.MaxInt64}}, nil
 	}
 	f, err := openAs(path, 0)
 	if err != nil {
@@ -32,7 +27,7 @@ func place(path string) ([]extent, error) {
 // mounted lists the volumes that lie on the source and have a file system; a
 // volume without a letter can be written to by its name.
 func mounted(path string) ([]Mount, error) {
-	if !devicePath(path) {
+	if _, ok := devicePath(path); !ok {
 		return nil, nil
 	}
 	src, err := place(path)
@@ -96,7 +91,7 @@ func mountPoints(volume *uint16) []string {
 }
 
 func onSource(path, dir string) (bool, error) {
-	if !devicePath(path) {
+	if _, ok := devicePath(path); !ok {
 		return false, nil
 	}
 	src, err := place(path)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/windows"
 )
@@ -35,25 +34,14 @@ const (
 	propertySeek      = 7
 )
 
-// devicePath tells drives and volumes from files: \\.\PhysicalDrive0, \\.\C:,
-// \\?\Volume{…}, \\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy1.
-func devicePath(path string) bool {
-	p := strings.ToLower(strings.ReplaceAll(path, "/", `\`))
-	if strings.HasPrefix(p, `\\.\`) {
-		return true
-	}
-	rest, ok := strings.CutPrefix(p, `\\?\`)
-	return ok && (strings.HasPrefix(rest, "volume{") || strings.HasPrefix(rest, "physicaldrive") || strings.HasPrefix(rest, `globalroot\device\`))
-}
-
 func open(path string) (handle, Info, error) {
 	info := Info{Path: path, Hidden: Hidden{State: "not asked: not a disk"}}
-	if !devicePath(path) {
+	name, ok := devicePath(path)
+	if !ok {
 		h, err := openFile(path, &info)
 		return h, info, err
 	}
-	// A name with a \ at its end is the root folder of the volume, not the volume.
-	h, err := openRaw(strings.TrimRight(strings.ReplaceAll(path, "/", `\`), `\`), &info)
+	h, err := openRaw(name, &info)
 	return h, info, err
 }
 
@@ -97,7 +85,7 @@ func openRaw(path string, info *Info) (handle, error) {
 	}
 	h := &windowsHandle{h: f, raw: true}
 	info.Direct, info.Kind = true, Volume
-	if strings.Contains(strings.ToLower(path), "physicaldrive") {
+	if _, ok := driveNumber(path); ok {
 		info.Kind = Disk
 		info.Hidden.State = "not asked: Windows wants write access for the question"
 	} else if _, err := h.control(ioctlWholePartition, nil, 0); err != nil {

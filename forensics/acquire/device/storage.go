@@ -4,10 +4,38 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
 // What Windows answers about storage: little-endian structures of winioctl.h.
+
+// devicePath tells drives and volumes from files: \\.\PhysicalDrive0, \\.\C:,
+// \\?\Volume{…}, \\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy1. A \ at the end
+// would make it the root folder of the volume, and is taken off.
+func devicePath(path string) (name string, ok bool) {
+	name = strings.TrimRight(strings.ReplaceAll(path, "/", `\`), `\`)
+	lower := strings.ToLower(name)
+	if strings.HasPrefix(lower, `\\.\`) {
+		return name, true
+	}
+	rest, ok := strings.CutPrefix(lower, `\\?\`)
+	return name, ok && (strings.HasPrefix(rest, "volume{") || strings.HasPrefix(rest, "physicaldrive") ||
+		strings.HasPrefix(rest, `globalroot\device\`)) && !strings.Contains(rest, `}\`)
+}
+
+// driveNumber is the number of a whole drive.
+func driveNumber(name string) (uint32, bool) {
+	lower := strings.ToLower(name)
+	digits := ""
+	for _, prefix := range []string{`\\.\physicaldrive`, `\\?\physicaldrive`} {
+		if rest, ok := strings.CutPrefix(lower, prefix); ok {
+			digits = rest
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), err == nil
+}
 
 // descriptor is STORAGE_DEVICE_DESCRIPTOR.
 type descriptor struct {
