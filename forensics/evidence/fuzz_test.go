@@ -24,6 +24,8 @@ func FuzzOpen(f *testing.F) {
 	boot[510], boot[511] = 0x55, 0xAA
 	f.Add(boot, uint8(1))
 	f.Add([]byte("KDMV"), uint8(2))
+	f.Add([]byte("# Disk DescriptorFile\nCID=1\nparentCID=2\nparentFileNameHint=\"d.E02\"\nRW 1 FLAT \"d.002\" 0\nRW 3 SPARSE \"d.ab\"\nRW 2 ZERO"), uint8(4))
+	f.Add(append([]byte("ADSEGMENTEDFILE\x00\x01\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02\x00\x00"), make([]byte, 600)...), uint8(4))
 	names := []string{"d.E01", "d.001", "d.aa", "d.dd", "d"}
 	f.Fuzz(func(t *testing.T, b []byte, which uint8) {
 		name := names[int(which)%len(names)]

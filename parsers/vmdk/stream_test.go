@@ -15,7 +15,9 @@ import (
 // Format 1.1", Stream-Optimized Compressed Sparse Extents): grain markers, a
 // marked grain table behind the grains it names, a marked grain directory,
 // footer, end. qemu-img reads such streams, but writes its tables in front.
-func stream(b []byte) []byte {
+func stream(b []byte) []byte { return streamOf(b, true) }
+
+func streamOf(b []byte, markers bool) []byte {
 	const grain = 128 * 512
 	le := binary.LittleEndian
 	capacity := len(b) / 512
@@ -24,6 +26,9 @@ func stream(b []byte) []byte {
 		copy(h, "KDMV")
 		le.PutUint32(h[4:], 3)
 		le.PutUint32(h[8:], 0x30001)
+		if !markers {
+			le.PutUint32(h[8:], 0x10001)
+		}
 		for i, v := range []uint64{uint64(capacity), 128, 1, 20} {
 			le.PutUint64(h[12+8*i:], v)
 		}
@@ -63,7 +68,10 @@ func stream(b []byte) []byte {
 			var head [12]byte
 			le.PutUint64(head[:], uint64(off/512))
 			le.PutUint32(head[8:], uint32(z.Len()))
-			out = append(append(out, head[:]...), z.Bytes()...)
+			if markers {
+				out = append(out, head[:]...)
+			}
+			out = append(out, z.Bytes()...)
 			out = append(out, make([]byte, -len(out)&511)...)
 		}
 		le.PutUint32(directory[4*t:], uint32(len(out)/512+1))
@@ -77,26 +85,33 @@ func stream(b []byte) []byte {
 }
 
 func TestStream(t *testing.T) {
-	m := memory{"stream.vmdk": stream(media())}
-	d, err := m.disk("stream.vmdk")
-	if err != nil {
-		t.Fatal(err)
+	for _, markers := range []bool{true, false} {
+		b := streamOf(media(), markers)
+		d, err := memory{"stream.vmdk": b}.disk("stream.vmdk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sum(t, d, d.Size()); got != mediaSum {
+			t.Errorf("markers %v: SHA-256 %s", markers, got)
+		}
+		if p := d.Problems(); len(p) != 0 {
+			t.Errorf("markers %v: problems %v", markers, p)
+		}
+		d.Close()
+		qemuAgrees(t, b)
 	}
-	defer d.Close()
-	if got := sum(t, d, d.Size()); got != mediaSum {
-		t.Errorf("SHA-256 %s", got)
-	}
-	if p := d.Problems(); len(p) != 0 {
-		t.Errorf("problems %v", p)
-	}
+}
 
-	// What qemu-img makes of the same file.
+// qemuAgrees reads the same bytes with qemu-img, where it is installed.
+func qemuAgrees(t *testing.T, b []byte) {
+	t.Helper()
 	if _, err := exec.LookPath("qemu-img"); err != nil {
-		t.Skip("qemu-img is not installed")
+		t.Log("qemu-img is not installed")
+		return
 	}
 	dir := t.TempDir()
 	raw := filepath.Join(dir, "raw")
-	if err := os.WriteFile(filepath.Join(dir, "stream.vmdk"), m["stream.vmdk"], 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "stream.vmdk"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("qemu-img", "convert", "-f", "vmdk", "-O", "raw", filepath.Join(dir, "stream.vmdk"), raw).CombinedOutput(); err != nil {
@@ -109,4 +124,35 @@ func TestStream(t *testing.T) {
 	if !bytes.Equal(got, media()) {
 		t.Error("qemu-img gives other bytes")
 	}
+}
+
+// A compressed extent that is a snapshot: its holes are the parent's.
+func TestStreamWithParent(t *testing.T) {
+	base := bytes.Repeat([]byte{0xB5}, len(media()))
+	b := stream(media())
+	b = bytes.Replace(b, []byte("parentCID=ffffffff\n"), []byte("parentCID=00000007\nparentFileNameHint=\"base.vmdk\"\n"), 1)
+	m := memory{"base.bin": base, "base.vmdk": text("00000007", "ffffffff", fmt.Sprintf("RW %d FLAT \"base.bin\" 0", len(base)/512))}
+	m["stream.vmdk"] = fixed(stream(media()), b)
+	d, err := m.disk("stream.vmdk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	want := bytes.Clone(media())
+	for off := 0; off < len(want); off += 1 << 16 {
+		part := want[off:min(off+1<<16, len(want))]
+		if bytes.Equal(part, make([]byte, len(part))) {
+			copy(part, base)
+		}
+	}
+	got := make([]byte, len(want))
+	if n, err := d.ReadAt(got, 0); n != len(got) || err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v, equal %v", n, err, bytes.Equal(got, want))
+	}
+}
+
+// fixed puts the descriptor of one stream into another.
+func fixed(to, from []byte) []byte {
+	copy(to[512:21*512], from[512:])
+	return to
 }
