@@ -2,6 +2,7 @@ package acquire_test
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -134,6 +135,26 @@ func TestDeviceDies(t *testing.T) {
 			t.Errorf("%s: %d sectors lost", path, lost)
 		}
 		d.Close()
+	}
+}
+
+// A file that grows while it is read is no source.
+func TestSourceGrows(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "growing.bin")
+	if err := os.WriteFile(name, faulty.Medium(48<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := device.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	m := acquire.FromDevice(d, acquire.Reading{Now: time.Now})
+	o := acquire.Options{Image: filepath.Join(dir, "image.raw"), Format: acquire.Raw, Tool: "test", Now: time.Now,
+		Progress: &killer{left: 1, kill: func() { os.Truncate(name, 49<<20) }}}
+	if _, err := acquire.Begin(t.Context(), &m, o); err == nil {
+		t.Error("a source that grew was taken")
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *deviceSource) Stream(ctx context.Context, off int64, buffers int, emit 
 			return err
 		}
 	}
-	return nil
+	return s.d.Check() // a file that grew was not read whole
 }
 
 func (s *deviceSource) ReadAt(p []byte, off int64) (int, error) {

@@ -123,10 +123,10 @@ func (d *Device) Check() error {
 	return nil
 }
 
-// goneError says how it is known that a device went away.
+// goneError says how it is known that a device went away, or is another one.
 type goneError struct{ err error }
 
-func (e *goneError) Error() string { return "the device is gone: " + e.err.Error() }
+func (e *goneError) Error() string { return "the source is not what it was: " + e.err.Error() }
 func (e *goneError) Unwrap() error { return e.err }
 
 // ErrGone is for sources that are no Device: an error that wraps it is one that
