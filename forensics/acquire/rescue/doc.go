@@ -25,7 +25,8 @@
 // only where good sectors lie beside the failed piece. When a whole window gives
 // nothing, the reader looks ahead, in steps that grow, for where the medium
 // answers again, and up to there nothing is tried. What was left out so is
-// listed as not tried, apart from what is bad: it may be good.
+// listed as not tried, apart from what is bad: it may be good. ddrescue goes on
+// with it in a raw image, given the map that lies beside it.
 //
 // A medium that is gone answers like a bad sector. Before a window with
 // something bad is handed on, the medium must prove that it is still there: its

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -330,6 +332,53 @@ func TestSameAnswersSameReads(t *testing.T) {
 			first = src.Reads()
 		} else if !slices.Equal(first, src.Reads()) {
 			t.Error("the reads differ")
+		}
+	}
+}
+
+// Whatever the faults, in whatever windows: no byte is wrong without being
+// listed, no good sector is lost where time does not end, and what was left out
+// is told from what is bad.
+func TestRandomFaults(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 8))
+	data := faulty.Medium(4<<20 + 512*3)
+	for round := range 150 {
+		clock := &faulty.Clock{}
+		src := &faulty.Source{Data: data, Clock: clock}
+		if round%3 == 0 {
+			src.Short = 1 + r.IntN(300_000)
+		}
+		at := int64(0)
+		for range 1 + r.IntN(12) {
+			f := faulty.Fault{First: at + r.Int64N(1500), Count: 1 + r.Int64N(1<<r.IntN(11)), Takes: time.Duration(r.IntN(8000)) * time.Millisecond}
+			if at = f.First + f.Count; at > int64(len(data)/512) {
+				break
+			}
+			switch r.IntN(6) {
+			case 0:
+				f.Slow = true
+			case 1:
+				f.Heals = 1 + r.IntN(3)
+			}
+			src.Faults = append(src.Faults, f)
+		}
+		o := Options{Retries: r.IntN(3), Budget: -1, Now: clock.Now}
+		bounded := round%2 == 0
+		if bounded {
+			o.Budget = time.Minute
+		}
+		got, bad, err := drain(t, New(src, o), src, 0)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		lost := compare(t, src, got, bad)
+		if !bounded && lost > 0 {
+			t.Errorf("round %d: %d good sectors lost of %+v", round, lost, src.Faults)
+		}
+		for _, b := range bad {
+			if left := strings.HasPrefix(b.What, outOfBudget); left != (b.Tries == 0) || left && !bounded {
+				t.Errorf("round %d: %+v", round, b)
+			}
 		}
 	}
 }
