@@ -70,9 +70,9 @@ func TestFlipped(t *testing.T) {
 		name             string
 		from, to, stride int // bytes, bits
 	}{
-		{"mono.vmdk", 0, 79, 1}, {"mono.vmdk", 512, 900, 3}, {"mono.vmdk", 21 * 512, 21*512 + 16, 1}, {"mono.vmdk", copyTable, copyTable + 32, 1},
+		{"mono.vmdk", 0, 79, 1}, {"mono.vmdk", 512, 900, 7}, {"mono.vmdk", 21 * 512, 21*512 + 16, 1}, {"mono.vmdk", copyTable, copyTable + 32, 1},
 		{"mono.vmdk", 30 * 512, 30*512 + 16, 1}, {"mono.vmdk", firstTable, firstTable + 32, 1},
-		{"stream.vmdk", 0, 79, 3}, {"stream.vmdk", 65536, 65560, 1}, {"stream.vmdk", 66000, stream, 9973},
+		{"stream.vmdk", 0, 79, 5}, {"stream.vmdk", 8, 12, 1}, {"stream.vmdk", 65536, 65560, 3}, {"stream.vmdk", 66000, stream, 9973},
 		{"stream.vmdk", stream - 5*512, stream - 4*512, 31}, {"stream.vmdk", stream - 1024, stream - 1024 + 79, 3},
 	} {
 		m := samples(t, c.name)

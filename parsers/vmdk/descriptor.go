@@ -25,7 +25,8 @@ type Descriptor struct {
 	Embedded   bool              // it stands in an extent, not in a file of its own
 	Fields     []container.Field // every value, in order
 
-	problems []container.Problem
+	encrypted bool
+	problems  []container.Problem
 }
 
 // Extent is one line of the extent description.
@@ -105,7 +106,8 @@ func (d *Descriptor) report(off int64, format string, args ...any) {
 func (d *Descriptor) encoding(b []byte, off int64) int {
 	stated := ""
 	for line := range bytes.Lines(b) {
-		if k, v, ok := strings.Cut(string(line), "="); ok && strings.EqualFold(strings.TrimSpace(k), "encoding") {
+		k, v, _ := strings.Cut(string(line), "=")
+		if k = strings.ToLower(strings.TrimSpace(k)); k == "encoding" || k == "ddb.encoding" {
 			stated = strings.ToLower(unquote(v))
 			break
 		}
@@ -168,6 +170,10 @@ func (d *Descriptor) line(text string, off int64, seen map[string]bool) error {
 		d.CreateType = value
 	case "parentfilenamehint":
 		d.ParentName = value
+	case "encryptionkeys", "encryption.keysafe":
+		d.encrypted = true
+	case "ddb.iofilters":
+		d.encrypted = d.encrypted || strings.Contains(strings.ToLower(value), "vmcrypt")
 	}
 	return nil
 }

@@ -123,6 +123,10 @@ func parseHosted(b []byte, off int64, report func(int64, string, ...any)) (*head
 	if h.compressed && method != 1 {
 		return nil, cursor.Errorf(off+77, "compression method %d", method)
 	}
+	if !h.compressed && method != 0 {
+		report(off+8, "header: compression method %d, but no flag of compression", method)
+		h.compressed = method == 1 && h.markers() // two say so, one does not
+	}
 	return h, h.check(off)
 }
 
