@@ -99,7 +99,7 @@ func (e *end) rescueMap() *ddrescue.Map {
 	var unread []ddrescue.Block
 	for _, b := range e.res.Bad {
 		status := ddrescue.BadSector
-		if b.Tries == 0 {
+		if b.Tries == 0 && (e.src.dev != nil || b.What == string(evidence.Unknown)) { // left out, and no image's word that it failed
 			status = ddrescue.NonTried
 		}
 		off := b.Sector * sector

@@ -1,9 +1,11 @@
 package acquire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"kanshiki/forensics/evidence"
@@ -48,6 +50,7 @@ func (c *cutter) add(b *evidence.Block) error {
 			bad = append(bad[:len(bad):len(bad)], x)
 		}
 	}
+	slices.SortFunc(bad, func(a, b evidence.Range) int { return cmp.Compare(a.Off, b.Off) })
 	end := b.Off + b.Len
 	if b.Data != nil && b.Off == c.at && len(c.buf) == 0 && b.Len == batchSize {
 		c.at = end

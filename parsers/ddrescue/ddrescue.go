@@ -1,9 +1,11 @@
 package ddrescue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -215,12 +217,18 @@ type statusError Status
 func (e statusError) Error() string { return "ddrescue map: " + Status(e).String() }
 
 // Of makes the map of a medium of size bytes of which all was read but some
-// blocks, which are in order.
+// blocks. Where two of them overlap, the first one's state holds.
 func Of(size int64, unread []Block) *Map {
 	p := parser{m: &Map{Pos: size, Phase: byte(Finished), Pass: 1}}
+	unread = slices.Clone(unread)
+	slices.SortStableFunc(unread, func(a, b Block) int { return cmp.Compare(a.Off, b.Off) })
 	for _, b := range unread {
+		end := min(b.Off+b.Len, size)
+		if b.Off = max(b.Off, p.end); b.Off >= end {
+			continue
+		}
 		p.block(Block{p.end, b.Off - p.end, Finished})
-		p.block(b)
+		p.block(Block{b.Off, end - b.Off, b.Status})
 		if b.Status == NonTried {
 			p.m.Pos, p.m.Phase = 0, byte(NonTried) // so that ddrescue goes on with them
 		}

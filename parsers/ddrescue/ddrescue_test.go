@@ -137,6 +137,10 @@ func TestWriteAndReadBack(t *testing.T) {
 	if total(m.Bad(40<<20)) != 512+1024+4096 {
 		t.Errorf("%v", m.Bad(40<<20))
 	}
+	got = Of(4096, []Block{{2048, 512, BadSector}, {512, 1024, NonTried}, {1024, 1024, BadSector}, {3584, 9999, BadSector}, {9000, 1, BadSector}})
+	if want := []Block{{0, 512, Finished}, {512, 1024, NonTried}, {1536, 1024, BadSector}, {2560, 1024, Finished}, {3584, 512, BadSector}}; !slices.Equal(got.Blocks, want) {
+		t.Errorf("out of order and overlapping: %v, want %v", got.Blocks, want)
+	}
 	if m := Of(512, nil); len(m.Blocks) != 1 || m.Phase != '+' || len(m.Bad(512)) != 0 {
 		t.Errorf("of a medium without bad places: %+v", m)
 	}
