@@ -1,6 +1,7 @@
 package ewf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/adler32"
@@ -17,7 +18,13 @@ type decoder struct {
 	z      inflate.Decoder
 	stored []byte // stored bytes of a run
 	spill  []byte // a last chunk that is stored in full length
+	zero   []byte // the stream that inflated to zeros last; disks are full of the same
+	zeros  int    // how many
 }
+
+// maxZero bounds the streams that are remembered: 32 KiB of zeros take some 50
+// bytes, and no other short stream makes as much.
+const maxZero = 600
 
 func (r *Reader) decoder() *decoder { return r.decoders.Get().(*decoder) }
 
@@ -27,7 +34,14 @@ func (d *decoder) chunk(stored []byte, compressed bool, dst []byte, at int64) er
 	if !compressed {
 		return d.raw(stored, dst, at)
 	}
+	if d.zeros == len(dst) && bytes.Equal(stored, d.zero) {
+		clear(dst)
+		return nil
+	}
 	got, _, err := d.z.Zlib(dst, stored)
+	if err == nil && got == len(dst) && len(stored) <= maxZero && allZero(dst) {
+		d.zero, d.zeros = append(d.zero[:0], stored...), got
+	}
 	if err == inflate.ErrTooLong && len(dst) < len(d.spill) {
 		// The last chunk may hold more than the media counts: see Tail.
 		if got, _, err = d.z.Zlib(d.spill, stored); err == nil {

@@ -44,17 +44,8 @@ func (r *Reader) Tail() []byte {
 		}
 		b = stored[want:n]
 	}
-	if want+len(b) == len(d.spill) && zero(b) {
+	if want+len(b) == len(d.spill) && allZero(b) {
 		return nil
 	}
 	return append([]byte(nil), b...)
-}
-
-func zero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
