@@ -435,6 +435,12 @@ func TestRefused(t *testing.T) {
 	if _, err := ad1.Open(files(segs)); !errors.Is(err, ad1.ErrUnsupported) {
 		t.Errorf("version 5: %v", err)
 	}
+	segs = image(4, tree())
+	binary.LittleEndian.PutUint32(segs[0][28:], 1<<16) // together more than 2^63 bytes
+	binary.LittleEndian.PutUint32(segs[0][34:], 1<<32-1)
+	if _, err := ad1.Open(files(segs[:1])); err == nil {
+		t.Error("opens 65536 segments of 2^48 bytes")
+	}
 	if _, err := ad1.Open(nil); err == nil {
 		t.Error("no segments")
 	}

@@ -45,6 +45,9 @@ func (im *Image) item(addr int64) (Item, error) {
 			it.hurt = im.s.errorf(addr+32, "item: no bytes, but %d chunks", have)
 		}
 	}
+	if err := im.room(it); err != nil {
+		it.hurt = err
+	}
 	return it, nil
 }
 
@@ -272,6 +275,15 @@ func (im *Image) metadata(it Item) (all []Meta, end int64, err error) {
 	return all, end, nil
 }
 
+// room tells whether the image has room for the chunk table that an item's size
+// asks for.
+func (im *Image) room(it Item) error {
+	if it.chunks == 0 || it.Size == 0 || im.chunkCount(it) <= (im.s.size()-it.chunks)/8-2 {
+		return nil
+	}
+	return im.s.errorf(it.Addr+32, "item: %d bytes in %d chunks, but the image ends before their table", it.Size, im.chunkCount(it))
+}
+
 func (im *Image) chunkCount(it Item) int64 { return (it.Size-1)/im.chunk + 1 }
 
 // chunkAt gives the addresses of a chunk.
@@ -304,6 +316,9 @@ func (im *Image) Content(i int) *container.Disk {
 	it := im.items[i]
 	return container.New(container.Layout{Size: it.Size, UnitSize: im.chunk, CacheBytes: 16 * im.chunk,
 		Span: func(off, limit int64) container.Span {
+			if err := im.room(it); err != nil {
+				return container.Span{Len: limit, Kind: container.Corrupt, Err: err}
+			}
 			n, skip := off/im.chunk, off%im.chunk
 			s := container.Span{Len: min(limit, im.chunk-skip), Kind: container.Data, Unit: n, Skip: skip}
 			if it.chunks == 0 {

@@ -107,8 +107,8 @@ func place(set map[int]container.File, first Segment, problems *container.Proble
 		switch {
 		case n == first.Count && ok:
 			p.size = p.have
-		case p.size <= 0:
-			return nil, fmt.Errorf("segments of %d bytes", first.Size)
+		case p.size <= 0 || p.size > 1<<62-at:
+			return nil, fmt.Errorf("%d segments of %d bytes", first.Count, first.Size)
 		case !ok:
 			s.whole = false
 			p.f.Name = fmt.Sprintf("segment %d", n)

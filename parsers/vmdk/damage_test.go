@@ -171,6 +171,16 @@ func TestStreamWithoutDirectory(t *testing.T) {
 		t.Errorf("directory: %d differ, %#x bad", silent, bad)
 	}
 
+	// So is one that is said to be behind the file's end.
+	m["stream.vmdk"] = bytes.Clone(whole)
+	binary.LittleEndian.PutUint64(m["stream.vmdk"][56:], 1<<40)
+	if d, err = m.disk("stream.vmdk"); err != nil {
+		t.Fatal(err)
+	}
+	if silent, bad = compare(t, d, media(), []int64{0, 1 << 16, 3 << 16, 33 << 20}); silent != 0 || bad != 0 {
+		t.Errorf("directory outside: %d differ, %#x bad", silent, bad)
+	}
+
 	// Bytes behind the end, as tapes and downloads leave them.
 	m["stream.vmdk"] = append(bytes.Clone(whole), make([]byte, 70000)...)
 	if d, err = m.disk("stream.vmdk"); err != nil {
@@ -207,6 +217,39 @@ func TestCrossedGrains(t *testing.T) {
 	}
 	if silent, bad := compare(t, d, media(), grains()); silent != 0 || bad != 1<<16 {
 		t.Errorf("%d differ, %#x bad", silent, bad)
+	}
+}
+
+// A header that claims 2^53 sectors costs neither memory nor time.
+func TestHugeClaim(t *testing.T) {
+	for _, name := range []string{"mono.vmdk", "stream"} {
+		m := memory{"stream": stream(media())}
+		if name == "mono.vmdk" {
+			m = samples(t, name)
+		}
+		binary.LittleEndian.PutUint64(m[name][12:], 1<<53)
+		b := m[name]
+		copy(b[512:21*512], make([]byte, 20*512))
+		copy(b[512:], text("1", "ffffffff", "RW 9007199254740992 SPARSE \"x\""))
+		if name == "stream" {
+			m[name] = b[:len(b)-1024] // no footer
+		}
+		d, err := m.disk(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, bad := 0, int64(0)
+		for r := range d.Ranges(0, d.Size()) {
+			if n++; r.Kind.Bad() {
+				bad += r.Len
+			}
+		}
+		if d.Size() != 1<<62 || n > 2000 || bad < 1<<61 {
+			t.Errorf("%s: size %#x, %d ranges, %#x bad", name, d.Size(), n, bad)
+		}
+		if silent, _ := compare(t, d, media(), grains()[:9]); silent != 0 {
+			t.Errorf("%s: %d differ", name, silent)
+		}
 	}
 }
 

@@ -220,7 +220,7 @@ func parseExtent(text string, off int64) (Extent, error) {
 	}
 	if tail := strings.Fields(name[end+1:]); len(tail) > 0 {
 		e.Start, err = strconv.ParseInt(tail[0], 10, 64)
-		if err != nil || e.Start < 0 || e.Start > maxSectors {
+		if err != nil || e.Start < 0 || e.Start > maxSectors-n {
 			return e, cursor.Errorf(off, "descriptor: extent begins at sector %.40q", tail[0])
 		}
 	}

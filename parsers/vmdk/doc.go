@@ -35,7 +35,6 @@ const (
 	MaxGrain      = 16 << 20 // bytes of one grain
 	MaxPacked     = 1 << 20  // bytes of one compressed grain, inflated
 	MaxStreams    = 64       // compressed extents of a disk and its parents
-	maxPerTable   = 1 << 16  // entries of a grain table
 	maxSectors    = 1 << 53  // of a medium: 2^62 bytes
 	maxFound      = 1 << 22  // grains kept of a stream whose directory is lost
 	tableBytes    = 8 << 20  // grain tables kept, of all extents together

@@ -43,6 +43,7 @@ const (
 
 func (h *header) grainBytes() int64 { return h.grain * sectorSize }
 func (h *header) grains() int64     { return (h.capacity + h.grain - 1) / h.grain }
+func (h *header) tables() int64     { return (h.grains() + h.perTable - 1) / h.perTable }
 func (h *header) markers() bool     { return h.flags&flagMarkers != 0 }
 func (h *header) zeroGrain() bool   { return h.flags&flagZeroGrain != 0 }
 
@@ -113,8 +114,9 @@ func parseHosted(b []byte, off int64, report func(int64, string, ...any)) (*head
 	if h.flags&^uint32(flagsKnown) != 0 {
 		report(off+8, "header: unknown flags %#x", h.flags&^uint32(flagsKnown))
 	}
-	if h.perTable != hostedPerTable {
-		report(off+44, "header: grain tables of %d entries, not of %d", h.perTable, hostedPerTable)
+	if h.perTable != hostedPerTable { // no disk has others
+		report(off+44, "header: grain tables of %d entries, not of %d as all have", h.perTable, hostedPerTable)
+		h.perTable = hostedPerTable
 	}
 	if string(newlines) != "\n \r\n" {
 		report(off+73, "header: end of line characters are % x: the file was changed as if it were text", newlines)
@@ -155,8 +157,8 @@ func parseESX(b []byte, report func(int64, string, ...any)) (*header, error) {
 	if err := h.check(0); err != nil {
 		return nil, err
 	}
-	if need := (h.grains() + esxPerTable - 1) / esxPerTable; entries < need {
-		report(24, "header: the grain directory has %d entries, %d sectors need %d", entries, h.capacity, need)
+	if entries < h.tables() {
+		report(24, "header: the grain directory has %d entries, %d sectors need %d", entries, h.capacity, h.tables())
 	}
 	return h, nil
 }
@@ -175,8 +177,6 @@ func (h *header) check(off int64) error {
 	switch {
 	case h.grain < 1 || h.grain&(h.grain-1) != 0 || h.grain > MaxGrain/sectorSize || h.compressed && h.grainBytes() > MaxPacked:
 		return cursor.Errorf(off+20, "header: grains of %d sectors", h.grain)
-	case h.perTable < 1 || h.perTable > maxPerTable:
-		return cursor.Errorf(off+44, "header: grain tables of %d entries", h.perTable)
 	case h.capacity < 1:
 		return cursor.Errorf(off+12, "header: no sectors")
 	}

@@ -37,15 +37,22 @@ func parseMarker(b []byte) marker {
 type found struct {
 	grains map[uint32]uint32 // sector of the file by grain
 	tables map[int64]int64   // byte of the file by number of the grain table
+	last   int64             // grain tables up to the last of either
 }
 
 // scan walks the markers of a stream, once. Where one makes no sense, the next
 // sector that does is searched: everything in a stream begins at a sector.
 func (s *sparse) scan() *found {
 	s.once.Do(func() {
-		f := &found{map[uint32]uint32{}, map[int64]int64{}}
+		f := &found{grains: map[uint32]uint32{}, tables: map[int64]int64{}}
 		if s.h.compressed && s.h.markers() {
 			s.walk(f)
+		}
+		for g := range f.grains {
+			f.last = max(f.last, int64(g)/s.h.perTable+1)
+		}
+		for n := range f.tables {
+			f.last = max(f.last, n+1)
 		}
 		s.found = f
 	})

@@ -86,13 +86,15 @@ func (s *sparse) span(off, limit int64) container.Span {
 	size := s.h.grainBytes()
 	g, skip := off/size, off%size
 	limit = min(limit, end-off)
+	if n := g / s.h.perTable; n >= s.known() { // nor is any that follows
+		t := s.table(n)
+		return s.bad(s.why(t, n, 0), limit)
+	}
 	v, err := s.grain(g)
 	n := min(limit, s.run(g, v, err != nil, limit+skip)-skip)
 	switch {
-	case errors.Is(err, errLost):
-		return container.Span{Len: n, Kind: container.Unknown, Err: err}
 	case err != nil:
-		return container.Span{Len: n, Kind: container.Corrupt, Err: err}
+		return s.bad(err, n)
 	case v == 0:
 		return s.hole.span(s.base+off, n)
 	case v == 1 && s.h.zeroGrain():
@@ -101,6 +103,14 @@ func (s *sparse) span(off, limit int64) container.Span {
 		return container.Span{Len: min(limit, size-skip), Kind: container.Data, Unit: g, Skip: skip}
 	}
 	return container.Span{Len: n, Kind: container.Data, From: s.f.R, At: int64(v)*sectorSize + skip}
+}
+
+// bad is a run that cannot be given: lost with the end of the file, or damaged.
+func (s *sparse) bad(err error, n int64) container.Span {
+	if errors.Is(err, errLost) {
+		return container.Span{Len: n, Kind: container.Unknown, Err: err}
+	}
+	return container.Span{Len: n, Kind: container.Corrupt, Err: err}
 }
 
 // run tells how many bytes go on as grain g does: in one piece of the file, not

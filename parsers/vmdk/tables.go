@@ -99,7 +99,7 @@ const directoryPage = 1024
 func (s *sparse) directory(what uint8, sector, n int64) (uint32, error) {
 	page := n / directoryPage
 	t := s.kept.get(tableKey{s, what, page}, func() *table {
-		count := min(directoryPage, (s.h.grains()+s.h.perTable-1)/s.h.perTable-page*directoryPage)
+		count := min(directoryPage, s.h.tables()-page*directoryPage)
 		return s.read(sector*sectorSize+page*directoryPage*4, count, "grain directory")
 	})
 	if i := int(n - page*directoryPage); !t.isBad(i) {
@@ -109,6 +109,22 @@ func (s *sparse) directory(what uint8, sector, n int64) (uint32, error) {
 		return 0, t.err
 	}
 	return 0, s.errorf(s.f.Size, "grain directory: entry %d lies behind the file's end", n)
+}
+
+// known is how many grain tables can be told of at all: as many as the larger
+// directory has in the file, or as many as the markers of a stream show.
+func (s *sparse) known() int64 {
+	n := int64(0)
+	if s.h.gd != atEnd {
+		n = (s.f.Size - s.h.gd*sectorSize) / 4
+	}
+	if s.h.copy != 0 {
+		n = max(n, (s.f.Size-s.h.copy*sectorSize)/4)
+	}
+	if n < s.h.tables() && s.h.compressed && s.h.markers() {
+		n = max(n, s.scan().last)
+	}
+	return n
 }
 
 // read reads entries at a place of the file. What lies behind the file's end
