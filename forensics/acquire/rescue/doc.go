@@ -20,9 +20,9 @@
 // itself); halving down to it would cost twelve.
 //
 // Time is bounded. Windows that follow each other and have something bad are
-// one bad region, and share a budget. When it is used up the rest of the
-// region is swept with ever larger steps behind a piece that fails, and trimmed
-// only where good sectors lie beside the failed piece. When a whole window gives
+// one bad region, and share a budget. When it is used up the rest of the region
+// is swept, given up where four pieces fail in a row, and trimmed, but neither
+// scraped nor tried again. When a whole window gives
 // nothing, the reader looks ahead, in steps that grow, for where the medium
 // answers again, and up to there nothing is tried. What was left out so is
 // listed as not tried, apart from what is bad: it may be good. ddrescue goes on

@@ -255,6 +255,25 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// A region of single bad sectors costs no good ones, whatever the budget.
+func TestScattered(t *testing.T) {
+	var faults []faulty.Fault
+	for s := int64(2100); s < 2100+16384; s += 200 {
+		faults = append(faults, faulty.Fault{First: s, Count: 1, Takes: 7 * time.Second})
+	}
+	for _, budget := range []time.Duration{time.Second, 20 * time.Second, 5 * time.Minute, -1} {
+		clock := &faulty.Clock{}
+		src := &faulty.Source{Data: faulty.Medium(12 << 20), Clock: clock, Faults: faults}
+		got, bad, err := drain(t, New(src, Options{Retries: 1, Budget: budget, Now: clock.Now}), src, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost := compare(t, src, got, bad); lost > 0 || count(bad) != int64(len(faults)) {
+			t.Errorf("budget %v: %d good sectors lost, %d listed", budget, lost, count(bad))
+		}
+	}
+}
+
 // Without an end to the budget every sector is tried.
 func TestNoBudget(t *testing.T) {
 	clock := &faulty.Clock{}

@@ -89,12 +89,15 @@ func (w *window) alone(ctx context.Context, i int) (ok bool, err error) {
 	return false, nil
 }
 
-// sweep reads in pieces. Over the budget it leaves out ever more behind a piece
-// that failed; where it then meets one that can be read, or the end, it goes
-// back from there.
+// giveUp is after how many pieces in a row that failed the rest of a window is
+// left, where the time is used up.
+const giveUp = 4
+
+// sweep reads in pieces. Where it gives up it goes back from the window's end,
+// to where that fails too.
 func (w *window) sweep(ctx context.Context) error {
-	per := max(piece/int(w.r.sector), 1)
-	skip := 0
+	per := w.perPiece()
+	row := 0
 	for i := 0; i < len(w.s); {
 		if w.s[i].state == good {
 			i++
@@ -105,25 +108,19 @@ func (w *window) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ok && skip > 0 {
-			err = w.back(ctx, i, per)
+		if row++; ok {
+			row = 0
+		}
+		if row >= giveUp && w.r.over() {
+			return w.back(ctx, len(w.s))
 		}
 		i = j
-		switch {
-		case ok:
-			skip = 0
-		case w.r.over():
-			skip = max(2*skip, per)
-			if i += skip; i >= len(w.s) {
-				err = w.back(ctx, len(w.s), per)
-			}
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
+
+// perPiece is how many sectors a piece has.
+func (w *window) perPiece() int { return max(piece/int(w.r.sector), 1) }
 
 // piece reads the sectors from i to before j at once.
 func (w *window) piece(ctx context.Context, i, j int) (ok bool, err error) {
@@ -139,7 +136,8 @@ func (w *window) piece(ctx context.Context, i, j int) (ok bool, err error) {
 
 // back reads the pieces before sector i that were left out, backwards, up to
 // one that fails.
-func (w *window) back(ctx context.Context, i, per int) error {
+func (w *window) back(ctx context.Context, i int) error {
+	per := w.perPiece()
 	for i > 0 && w.s[i-1].state == nonTried {
 		j := i
 		for i = (j - 1) / per * per; w.s[i].state != nonTried; i++ { // the window's first read may have ended in it
@@ -151,40 +149,37 @@ func (w *window) back(ctx context.Context, i, per int) error {
 	return nil
 }
 
-// trim reads the sectors at both ends of each run of failed pieces, up to a bad
-// one. Over the budget it does so where a good sector lies beside the run: there
-// more of them are to be had.
+// trim reads the sectors at both ends of each failed piece, up to a bad one:
+// where a piece has one bad sector, that is all. Over the budget it is worth its
+// time in a window that has something good.
 func (w *window) trim(ctx context.Context) error {
+	if w.r.over() && w.empty() {
+		return nil
+	}
+	per := w.perPiece()
 	for i := 0; i < len(w.s); {
 		if w.s[i].state != nonTrimmed {
 			i++
 			continue
 		}
-		j := i
-		for j < len(w.s) && w.s[j].state == nonTrimmed {
-			j++
-		}
-		if err := w.edge(ctx, i, j, 1); err != nil {
+		end := min((i/per+1)*per, len(w.s))
+		if err := w.edge(ctx, i, end, 1); err != nil {
 			return err
 		}
-		if err := w.edge(ctx, j-1, i-1, -1); err != nil {
+		if err := w.edge(ctx, end-1, i, -1); err != nil {
 			return err
 		}
-		i = j
+		i = end
 	}
 	return nil
 }
 
 // edge reads sectors from i on towards end, up to a bad one.
 func (w *window) edge(ctx context.Context, i, end, step int) error {
-	for i != end && w.s[i].state == nonTrimmed {
-		if w.r.over() && (i-step < 0 || i-step >= len(w.s) || w.s[i-step].state != good) {
-			return nil
-		}
+	for ; i != end && w.s[i].state == nonTrimmed; i += step {
 		if ok, err := w.alone(ctx, i); err != nil || !ok {
 			return err
 		}
-		i += step
 	}
 	return nil
 }
