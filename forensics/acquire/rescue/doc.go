@@ -22,11 +22,11 @@
 // Time is bounded. Windows that follow each other and have something bad are
 // one bad region, and share a budget. When it is used up the rest of the region
 // is swept, given up where four pieces fail in a row, and trimmed, but neither
-// scraped nor tried again. When a whole window gives
-// nothing, the reader looks ahead, in steps that grow, for where the medium
-// answers again, and up to there nothing is tried. What was left out so is
-// listed as not tried, apart from what is bad: it may be good. ddrescue goes on
-// with it in a raw image, given the map that lies beside it.
+// scraped nor tried again. When a whole window gives nothing, the reader looks
+// ahead, in steps that grow, for where the medium answers again, and up to there
+// nothing is tried. What was left out so is listed as not tried, apart from what
+// is bad: it may be good. ddrescue goes on with it in a raw image, given the map
+// that lies beside it.
 //
 // A medium that is gone answers like a bad sector. Before a window with
 // something bad is handed on, the medium must prove that it is still there: its
