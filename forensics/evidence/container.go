@@ -33,8 +33,6 @@ var signatures = []signature{
 	{0, "vhdxfile", "VHDX", notYet},
 	{0, "conectix", "VHD (dynamic)", notYet},
 	{0, "cxsparse", "VHD (dynamic, without its footer's copy)", notYet},
-	{0, "QFI\xfb", "QCOW2", notYet},
-	{64, "\x7f\x10\xda\xbe", "VDI", notYet},
 	{0, "WithoutFreeSpace", "Parallels disk image", notYet},
 	{0, "WithouFreSpacExt", "Parallels disk image", notYet},
 	{0, "\x1f\x8b", "gzip", packed},

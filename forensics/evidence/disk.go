@@ -166,6 +166,8 @@ type format struct {
 func formats() []format {
 	return []format{
 		{formatVMDK, isVMDK, openVMDK},
+		{formatQCOW2, isQCOW2, openQCOW2},
+		{formatVDI, isVDI, openVDI},
 	}
 }
 

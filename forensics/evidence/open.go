@@ -17,6 +17,7 @@ type Options struct {
 	CacheBytes int64  // decoded chunks kept of a compressed image; 0 is 32 MiB
 	Workers    int    // goroutines that inflate; 0 is GOMAXPROCS
 	Opener     Opener // how files are opened; nil is the file system, read-only
+	Snapshot   string // id or name of an internal snapshot of a QCOW2; "" is the disk's last state
 	Map        string // ddrescue map of a raw image; "" is one that lies beside it and is named like it
 }
 
