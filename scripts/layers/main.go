@@ -51,6 +51,7 @@ var rows = [][]string{
 // them. What is not here may be imported by tests only.
 var owners = map[string][]string{
 	"github.com/klauspost/compress":    {"parsers/internal/inflate", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
+	"github.com/cespare/xxhash/v2":     {"parsers/zseek"},
 	"github.com/parquet-go/parquet-go": {"forensics/store"},
 	"github.com/saferwall/pe":          {"parsers/pe"},
 	"github.com/richardlehane/mscfb":   {"parsers/olecf"},
