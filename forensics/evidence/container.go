@@ -38,7 +38,7 @@ var signatures = []signature{
 	{0, "\x1f\x8b", "gzip", packed},
 	{0, "\xfd7zXZ\x00", "xz", packed},
 	{0, "\x28\xb5\x2f\xfd", "zstd", packed},
-	{0, "\x50\x2a\x4d\x18", "zstd (begins with a skippable frame)", notYet},
+	{0, "\x50\x2a\x4d\x18", "zstd (begins with a skippable frame)", packed},
 	{0, "BZh", "bzip2", packed},
 	{0, "7z\xbc\xaf\x27\x1c", "7-Zip archive", packed},
 	{0, "Rar!\x1a\x07", "RAR archive", packed},

@@ -25,6 +25,7 @@ type diskImage struct {
 	bare     bool // some of what is stored has no checksum
 	digests  []container.Digest
 	problems func() []container.Problem
+	hashed   func() *container.Disk // the medium as it was hashed, where sectors could not be read; nil: as it is
 	exhibit  string
 }
 
@@ -47,6 +48,14 @@ func (m *diskImage) setExhibit(id string) { m.exhibit = id }
 func (m *diskImage) Close() error {
 	m.Disk.Close()
 	return m.pool.Close()
+}
+
+// filling is the image as it was hashed.
+func (m *diskImage) filling() Image {
+	if m.hashed == nil {
+		return m
+	}
+	return &diskImage{Disk: m.hashed(), info: m.info, sector: m.sector, problems: m.problems}
 }
 
 func (m *diskImage) Digests() []Digest {
@@ -168,6 +177,7 @@ func formats() []format {
 		{formatVMDK, isVMDK, openVMDK},
 		{formatQCOW2, isQCOW2, openQCOW2},
 		{formatVDI, isVDI, openVDI},
+		{formatZseek, isZseek, openZseek},
 	}
 }
 

@@ -46,7 +46,10 @@ func Stream(ctx context.Context, img Image, emit func(*Block) error) error {
 			return emit(b)
 		})
 	}
-	if m, ok := img.(*mappedRaw); ok {
+	switch m := img.(type) {
+	case *mappedRaw:
+		img = m.filling()
+	case *diskImage:
 		img = m.filling()
 	}
 	return streamBlocks(ctx, img, runtime.GOMAXPROCS(0), emit)
