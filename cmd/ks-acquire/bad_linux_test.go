@@ -23,7 +23,7 @@ func TestBadDevice(t *testing.T) {
 	for _, f := range src.Faults {
 		want = append(want, container.Range{Off: f.First * 512, Len: f.Count * 512, Kind: container.Unreadable})
 	}
-	for _, format := range []string{"E01", "raw"} {
+	for _, format := range []string{"E01", "zst", "raw"} {
 		image := filepath.Join(t.TempDir(), "d."+format)
 		out, err := command(t, dev, "-o", image, "--write-blocker", "none").CombinedOutput()
 		if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != 3 {
