@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/zframe"
 )
 
 // group is a run of neighbouring frames and where their sizes are told. Only
@@ -144,16 +145,13 @@ func (l *layout) load(g group) (all []place, err error) {
 			all = append(all, place{entry: e, sums: true})
 		}
 	case inHeads:
-		w := walker{r: l.r, size: l.size}
+		w := zframe.Walker{R: l.r, Size: l.size}
 		for at := g.file; len(all) < int(g.n); {
-			stored, h, sum, err := w.frame(at)
+			stored, h, sum, err := w.Frame(at)
 			if err != nil {
 				return nil, err
 			}
-			if h.skip {
-				h.raw = 0
-			}
-			all = append(all, place{entry: entry{uint32(stored), uint32(h.raw), sum}})
+			all = append(all, place{entry: entry{uint32(stored), uint32(h.Raw), sum}})
 			at += stored
 		}
 	case lost:

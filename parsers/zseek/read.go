@@ -17,6 +17,7 @@ import (
 
 	"kanshiki/parsers/container"
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/zframe"
 )
 
 // Identify tells by a file's first bytes and its last ones whether Open may
@@ -141,7 +142,7 @@ func (m *Image) layout(r io.ReaderAt, size, first int64) (*layout, error) {
 // wrong size would move all that follows. Where all frames but the last have one
 // size the last one tells.
 func (m *Image) agreed(l *layout) (*layout, error) {
-	w := walker{r: l.r, size: l.size}
+	w := zframe.Walker{R: l.r, Size: l.size}
 	for g := range l.groups {
 		if l.uniform && g < len(l.groups)-1 {
 			continue
@@ -154,19 +155,16 @@ func (m *Image) agreed(l *layout) (*layout, error) {
 			all = all[len(all)-1:]
 		}
 		for _, p := range all {
-			stored, h, sum, err := w.frame(p.at)
-			if h.skip {
-				h.raw = 0
-			}
+			stored, h, sum, err := w.Frame(p.at)
 			switch {
 			case err != nil:
 				m.Reportf(p.at, "what the seek table says cannot be compared with the frame: %v", err)
 				continue
-			case h.raw < 0:
+			case h.Raw < 0:
 				return nil, fmt.Errorf("%w: the frame at %#x does not say its size", ErrUnsupported, p.at)
-			case stored != int64(p.stored) || h.raw != int64(p.raw) || h.checksum && p.sums && sum != p.sum:
+			case stored != int64(p.stored) || h.Raw != int64(p.raw) || h.Checksum && p.sums && sum != p.sum:
 				m.Reportf(l.groups[g].list, "seek table: %d bytes for %d and the checksum %08x, the frame at %#x has %d for %d and %08x; the frames are found one by one",
-					p.stored, p.raw, p.sum, p.at, stored, h.raw, sum)
+					p.stored, p.raw, p.sum, p.at, stored, h.Raw, sum)
 				return m.oneByOne(l.r, l.size)
 			}
 		}
@@ -221,7 +219,7 @@ func (m *Image) readEnd(r io.ReaderAt, size int64) {
 // findEnd finds the frame of End behind the last index, or what follows it
 // where the index is damaged.
 func (m *Image) findEnd(r io.ReaderAt, size int64) ([]byte, int64, error) {
-	w := walker{r: r, size: size}
+	w := zframe.Walker{R: r, Size: size}
 	at := m.l.file
 	if k := len(m.l.groups) - 1; k >= 0 && m.l.groups[k].kind == inTable {
 		at = m.l.groups[k].file
@@ -231,11 +229,11 @@ func (m *Image) findEnd(r io.ReaderAt, size int64) ([]byte, int64, error) {
 		if err == nil {
 			return b, at, nil
 		}
-		n, h, _, werr := w.frame(at)
+		n, h, _, werr := w.Frame(at)
 		if werr != nil {
 			return nil, at, werr
 		}
-		if head, _ := w.at(at, 4); h.skip && binary.LittleEndian.Uint32(head) == magicEnd {
+		if head, _ := w.At(at, 4); h.Skip && binary.LittleEndian.Uint32(head) == magicEnd {
 			return nil, at, err
 		}
 		at += n
@@ -324,13 +322,13 @@ func (m *Image) decode(unit int64, dst []byte) error {
 }
 
 func (m *Image) unpack(p place, b, dst []byte) error {
-	h, err := inMemory(b, p.at)
+	h, err := zframe.Whole(b, p.at)
 	switch {
 	case err != nil:
 		return err
-	case h.skip || h.raw >= 0 && h.raw != int64(p.raw):
-		return cursor.Errorf(p.at, "the frame holds %d bytes, the table says %d", h.raw, p.raw)
-	case h.checksum && p.sums && !bytes.Equal(b[len(b)-4:], binary.LittleEndian.AppendUint32(nil, p.sum)):
+	case h.Skip || h.Raw >= 0 && h.Raw != int64(p.raw):
+		return cursor.Errorf(p.at, "the frame holds %d bytes, the table says %d", h.Raw, p.raw)
+	case h.Checksum && p.sums && !bytes.Equal(b[len(b)-4:], binary.LittleEndian.AppendUint32(nil, p.sum)):
 		return cursor.Errorf(p.at, "the frame is not the one that the table speaks of: its checksum is %x, not %08x", b[len(b)-4:], p.sum)
 	}
 	out, err := m.z.DecodeAll(b, dst[:0])
@@ -343,7 +341,7 @@ func (m *Image) unpack(p place, b, dst []byte) error {
 	if len(out) > 0 && &out[0] != &dst[0] {
 		copy(dst, out)
 	}
-	if !h.checksum && p.sums && uint32(xxhash.Sum64(dst)) != p.sum {
+	if !h.Checksum && p.sums && uint32(xxhash.Sum64(dst)) != p.sum {
 		return cursor.Errorf(p.at, "frame: not the bytes of the table's checksum")
 	}
 	return nil

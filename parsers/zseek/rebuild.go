@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/zframe"
 )
 
 // checker compares the table of a file of ours with its indexes, frame by frame.
@@ -64,15 +65,15 @@ func (c *checker) entry(e entry, at, media int64) error {
 
 // walk compares the pending entries with the frames' own headers.
 func (c *checker) walk() error {
-	w := walker{r: c.r, size: c.size}
+	w := zframe.Walker{R: c.r, Size: c.size}
 	at := c.from
 	for _, e := range c.pending {
-		stored, h, sum, err := w.frame(at)
+		stored, h, sum, err := w.Frame(at)
 		if err != nil {
 			return err
 		}
-		if h.skip || stored != int64(e.stored) || h.raw != int64(e.raw) || sum != e.sum {
-			return fmt.Errorf("the frame at %#x has %d bytes for %d and the checksum %08x", at, stored, h.raw, sum)
+		if h.Skip || stored != int64(e.stored) || h.Raw != int64(e.raw) || sum != e.sum {
+			return fmt.Errorf("the frame at %#x has %d bytes for %d and the checksum %08x", at, stored, h.Raw, sum)
 		}
 		at += stored
 	}
@@ -187,26 +188,23 @@ func searchBack(r io.ReaderAt, size, end, low, from int64) (found, bool) {
 // walk adds groups of frames by their headers, up to a place in the file and on
 // the medium.
 func (l *layout) walk(end, media, total int64) error {
-	w := walker{r: l.r, size: l.size}
+	w := zframe.Walker{R: l.r, Size: l.size}
 	for l.file < end && l.media < media {
 		g := group{kind: inHeads, list: l.file}
 		var stored, raw int64
 		var err error
 		for g.n < headGroup && l.file+stored < end && l.media+raw < media {
 			var n int64
-			var h frameHead
-			if n, h, _, err = w.frame(l.file + stored); err != nil {
+			var h zframe.Head
+			if n, h, _, err = w.Frame(l.file + stored); err != nil {
 				break
 			}
-			if h.skip {
-				h.raw = 0
-			}
-			if want := min(l.unit, total-l.media-raw); !h.skip && h.raw != want {
-				err = cursor.Errorf(l.file+stored, "a frame of %d bytes of the medium where %d are next", h.raw, want)
+			if want := min(l.unit, total-l.media-raw); !h.Skip && h.Raw != want {
+				err = cursor.Errorf(l.file+stored, "a frame of %d bytes of the medium where %d are next", h.Raw, want)
 				break
 			}
 			stored += n
-			raw += h.raw
+			raw += h.Raw
 			g.n++
 		}
 		l.add(g, stored, raw)
@@ -224,29 +222,27 @@ func (l *layout) walk(end, media, total int64) error {
 // why it ended before the end.
 func walkAll(r io.ReaderAt, size int64) (*layout, error) {
 	l := &layout{r: r, size: size}
-	w := walker{r: r, size: size}
+	w := zframe.Walker{R: r, Size: size}
 	for count := 0; l.file < size; {
 		g := group{kind: inHeads, list: l.file}
 		var stored, raw int64
 		var err error
 		for g.n < headGroup && l.file+stored < size && err == nil {
 			var n int64
-			var h frameHead
-			n, h, _, err = w.frame(l.file + stored)
+			var h zframe.Head
+			n, h, _, err = w.Frame(l.file + stored)
 			switch {
 			case err != nil:
 				continue
-			case h.skip:
-				h.raw = 0
-			case h.raw < 0 || h.raw > MaxFrame || n > maxInput:
+			case h.Raw < 0 || h.Raw > MaxFrame || !h.Skip && n > maxInput:
 				return nil, fmt.Errorf("%w: the frame at %#x", ErrUnsupported, l.file+stored)
 			}
 			if count++; count > maxFrames {
 				return nil, fmt.Errorf("%w: more than %d frames", ErrUnsupported, maxFrames)
 			}
-			l.unit = max(l.unit, h.raw)
+			l.unit = max(l.unit, h.Raw)
 			stored += n
-			raw += h.raw
+			raw += h.Raw
 			g.n++
 		}
 		l.add(g, stored, raw)
