@@ -3,6 +3,7 @@ module kanshiki
 go 1.26.0
 
 require (
+	aead.dev/minisign v0.3.0
 	github.com/SaveTheRbtz/zstd-seekable-format-go/pkg v0.10.0
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/hanwen/go-fuse/v2 v2.12.1

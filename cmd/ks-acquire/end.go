@@ -90,7 +90,38 @@ func (e *end) papers(stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return write(custody.SidecarName(e.q.output), b)
+	if err := write(custody.SidecarName(e.q.output), b); err != nil {
+		return err
+	}
+	if b, err = e.record.CaseUCO(); err == nil {
+		err = write(e.q.output+".jsonld", b)
+	}
+	if err != nil {
+		return err
+	}
+	return e.sign()
+}
+
+// sign signs the record as it lies there.
+func (e *end) sign() error {
+	if e.q.record.key == "" {
+		return nil
+	}
+	name := custody.SidecarName(e.q.output)
+	paper, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(e.q.record.key)
+	if err != nil {
+		return err
+	}
+	comment := fmt.Sprintf("custody record of %s, signed %s", base(e.q.output), time.Now().UTC().Format(time.RFC3339))
+	sig, err := custody.Sign(paper, key, comment, e.q.record.password)
+	if err != nil {
+		return fmt.Errorf("sign with %s: %w", e.q.record.key, err)
+	}
+	return write(custody.SignatureName(name), sig)
 }
 
 // rescueMap says in ddrescue's words what was read.
@@ -226,7 +257,10 @@ func (e *end) report(w io.Writer) {
 			line("", "bytes %d to %d of the medium", r.Off, r.Off+r.Len)
 		}
 	}
-	papers := ".json, .map"
+	papers := ".json, .jsonld, .map"
+	if e.q.record.key != "" {
+		papers = ".json (signed), .jsonld, .map"
+	}
 	if e.record.Blocks != nil {
 		papers += ", .sha256.bin"
 	}

@@ -57,6 +57,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := q.record.check(); err != nil {
+		return err
+	}
 	src, err := open(ctx, q, stderr)
 	if err != nil {
 		return err

@@ -1,17 +1,18 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
-
-	"context"
 
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/forensics/acquire"
@@ -24,6 +25,31 @@ import (
 // recordOptions are for the custody record alone.
 type recordOptions struct {
 	organisation, writeBlocker, caseDir, key, passwordFile string
+}
+
+// password is that of the secret key. It stands in a file and not in the
+// arguments, which the record holds.
+func (r recordOptions) password() (string, error) {
+	if r.passwordFile == "" {
+		return "", errors.New("the key is encrypted; --password-file names the file with its password")
+	}
+	b, err := os.ReadFile(r.passwordFile)
+	return strings.TrimRight(string(b), "\r\n"), err
+}
+
+// check finds out before hours of reading whether the key can sign.
+func (r recordOptions) check() error {
+	if r.key == "" {
+		return nil
+	}
+	key, err := os.ReadFile(r.key)
+	if err == nil {
+		_, err = custody.Sign(nil, key, "", r.password)
+	}
+	if err != nil {
+		return fmt.Errorf("sign with %s: %w", r.key, err)
+	}
+	return nil
 }
 
 // sidecar is the custody record of the run.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -18,7 +19,13 @@ func TestStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clitest.Run(t, name, func(s *clitest.Story) { s.Vars["FIXTURE"] = fixture })
+	verify := filepath.Join(t.TempDir(), "ks-verify")
+	if out, err := exec.Command("go", "build", "-o", verify, "../ks-verify").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	clitest.Run(t, name, func(s *clitest.Story) {
+		s.Vars["FIXTURE"], s.Others = fixture, map[string]string{"ks-verify": verify}
+	})
 }
 
 func TestHelp(t *testing.T) { clitest.Help(t, name, "") }

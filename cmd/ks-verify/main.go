@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -24,8 +25,12 @@ ks-verify [OPTIONS] IMAGE…
 
 Reads each image once and says for each check pass, fail or not-checkable:
 structure (segments and sections are there and intact), checksums (every
-chunk), digests (what the image states of its media, computed again). Damaged
-parts are named as sectors of the medium. Any segment of a set opens the set.
+chunk), digests (what the image states of its media, computed again; or, where
+ks-acquire's custody record IMAGE.json lies beside it, the SHA-256 of every MiB,
+of every file, and that the image states what the record says), signature (of
+the record, with --public-key), custody (of the case, with --case). Damaged
+parts are named as sectors of the medium, and, on NTFS, the files that lie
+there. Any segment of a set opens the set.
 Of a logical image (AD1) the files are checked, each against its own digests.
 `
 
@@ -39,6 +44,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	verbose := f.Bool("verbose", false, "print what the image says of itself too: case number, examiner, times, segments")
 	formats := f.Bool("formats", false, "list the formats that are read and those that are known by name")
 	hashes := f.String("hash", "", "compute these `digests` too: md5, sha1, sha256, with commas between")
+	var papers papers
+	f.StringVar(&papers.key, "public-key", "", "check the signature of the custody record with this minisign public `key`: its file, or the key itself")
+	f.StringVar(&papers.caseDir, "case", "", "check the custody chain of this case `folder`, and what it says of the image")
 	expect := f.String("expect", "", "compare with this `digest` in hexadecimal, known from elsewhere (one image)")
 	paths, err := f.Parse(args)
 	if err != nil {
@@ -56,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o.Add = show.Add
 	failed, no := false, false
 	for _, path := range paths {
-		ok, err := verify(ctx, path, o, show, out, stderr)
+		ok, err := verify(ctx, path, o, papers, show, out, stderr)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -103,7 +111,7 @@ func options(hashes, expect string, paths []string) (o evidence.VerifyOptions, e
 
 // verify checks one image. An error says that there was nothing to check; a
 // container too damaged to open is an answer.
-func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cli.Progress, out *rows, stderr io.Writer) (bool, error) {
+func verify(ctx context.Context, path string, o evidence.VerifyOptions, p papers, show *cli.Progress, out *rows, stderr io.Writer) (bool, error) {
 	if len(o.Hashes)+len(o.Expect) == 0 { // those are of a medium
 		e, err := evidence.OpenLogical(ctx, path, evidence.Options{})
 		if e != nil && err == nil {
@@ -114,7 +122,7 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cl
 			return false, out.broken(path, broken)
 		}
 	}
-	e, err := evidence.OpenImage(ctx, path, evidence.Options{})
+	e, err := openImage(ctx, path)
 	if broken, ok := errors.AsType[*evidence.Broken](err); ok {
 		return false, out.broken(path, broken)
 	}
@@ -128,13 +136,25 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, show *cl
 	if err := out.begin(e); err != nil {
 		return false, err
 	}
+	p.image = firstFile(e)
+	if o.Record, err = evidence.OpenRecord(p.image); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.broken = err
+	}
+	if o.Record != nil {
+		defer o.Record.Close()
+	}
 	show.Start("verify "+e.Name, e.Image.Size())
 	checks, err := evidence.Verify(ctx, e.Image, o)
 	show.Done()
 	if err != nil {
 		return false, err
 	}
-	return out.addAll(e.Name, checks, e.Image.SectorSize())
+	checks = append(checks, p.signature(), p.custody(e, o.Record))
+	ok, err := out.addAll(e.Name, checks, e.Image.SectorSize())
+	if err != nil || ok {
+		return ok, err
+	}
+	return false, out.files(ctx, e, checks)
 }
 
 // verifyFiles checks a logical image, which states digests of its files.

@@ -110,7 +110,23 @@ func Begin(ctx context.Context, m *Medium, o Options) (*Result, error) {
 	r := &run{image: o.Image, src: m.Source, plan: plan, now: o.Now, every: every(o)}
 	dir, base := filepath.Split(o.Image)
 	r.files = &files{format: plan.Format, base: base, split: plan.Format == Raw && plan.SegmentSize > 0, here: absolute(dir), places: []Place{{From: 1}}}
+	if r.hashes, err = newDigester(plan.Hashes, nil); err != nil {
+		return nil, err
+	}
+	r.speed = newSpeed(plan.Size)
+	r.check = Checkpoint{Schema: schema, Base: base, Plan: *plan, Source: identity(m), Places: r.files.places,
+		Started: o.Now().UTC(), Speed: r.speed.clone()}
+	if r.check.Hashes, err = r.hashes.states(); err != nil {
+		return nil, err
+	}
+	// Before the first file is made: whoever is killed now can go on too.
+	if err := r.check.write(o.Image); err != nil {
+		return nil, err
+	}
 	if r.out, err = newOutput(plan, r.files, nil); err != nil {
+		if _, none := os.Lstat(o.Image); none != nil {
+			os.Remove(PartialName(o.Image)) // nothing was begun
+		}
 		return nil, err
 	}
 	defer r.out.close()
@@ -119,22 +135,6 @@ func Begin(ctx context.Context, m *Medium, o Options) (*Result, error) {
 			return nil, err
 		}
 		defer r.blocks.close()
-	}
-	if r.hashes, err = newDigester(plan.Hashes, nil); err != nil {
-		return nil, err
-	}
-	r.speed = newSpeed(plan.Size)
-	r.check = Checkpoint{Schema: schema, Base: base, Plan: *plan, Source: identity(m), Places: r.files.places,
-		Started: o.Now().UTC(), Speed: r.speed.clone()}
-	first := newMark(0, 0)
-	first.speed = r.speed.clone()
-	first.state, first.err = r.hashes.states()
-	p, err := r.out.state()
-	if err == nil {
-		err = r.save(first, p)
-	}
-	if err != nil {
-		return nil, err
 	}
 	return r.do(ctx, o)
 }
@@ -184,8 +184,18 @@ func Resume(ctx context.Context, m *Medium, o Options, from string) (*Result, er
 
 // reopen takes the output up again where the checkpoint says, after looking
 // whether what was written last is still there.
-func (r *run) reopen(from string) error {
+func (r *run) reopen(from string) (err error) {
 	c := &r.check
+	if c.Segment == 0 { // no more than begun
+		if from != "" {
+			return fmt.Errorf("%s: nothing of it was written yet; begin anew", from)
+		}
+		if err := r.files.removeFrom(1); err != nil {
+			return err
+		}
+		r.out, err = newOutput(r.plan, r.files, nil)
+		return err
+	}
 	old, err := r.files.name(c.Segment)
 	if err != nil {
 		return err

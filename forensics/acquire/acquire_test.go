@@ -201,3 +201,51 @@ func TestResume(t *testing.T) {
 		})
 	}
 }
+
+// What was written last must still be there, and the medium must be the same.
+func TestResumeRefuses(t *testing.T) {
+	data := content(12 << 20)
+	for name, o := range formats() {
+		t.Run(name, func(t *testing.T) {
+			o.Image = filepath.Join(t.TempDir(), o.Image)
+			m := medium(data)
+			m.Source.(*memory).gone = 8 << 20
+			if _, err := Begin(context.Background(), m, o); !errors.Is(err, errPulled) {
+				t.Fatal(err)
+			}
+			m.Source.(*memory).gone = 0
+			refuse := func(what string, m *Medium, o Options, says string) {
+				if _, err := Resume(context.Background(), m, o, ""); err == nil || !strings.Contains(err.Error(), says) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			other := bytes.Clone(data)
+			other[0] ^= 1
+			refuse("another medium", medium(other), o, "not the medium that the image began with")
+			other = bytes.Clone(data)
+			other[7<<20+5] ^= 1
+			refuse("a medium that was written to", medium(other), o, "the medium has changed")
+			wrong := o
+			wrong.Hashes = []string{"md5"}
+			refuse("other digests", m, wrong, "it cannot go on with md5")
+			c, err := ReadCheckpoint(o.Image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := files{format: o.Format, base: c.Base, split: o.SegmentSize > 0 && o.Format == Raw, here: filepath.Dir(o.Image), places: c.Places}
+			segment, err := f.name(c.Segment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(segment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[c.End-10] ^= 1
+			if err := os.WriteFile(segment, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			refuse("an image that was changed", m, o, "are not those that the checkpoint speaks of")
+		})
+	}
+}

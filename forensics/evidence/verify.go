@@ -41,6 +41,7 @@ type VerifyOptions struct {
 	Expect []Digest // digests known from elsewhere, compared too
 	Add    func(n int64)
 	See    func(*Block) // gets every block before it is hashed; nil for nobody
+	Record *Record      // custody record of the image, nil for none
 }
 
 // Algorithms are the digests that can be computed.
@@ -60,8 +61,17 @@ func newHash(alg string) hash.Hash {
 
 // Verify reads a whole image once and checks it: its structure, the checksum
 // of every part, and the digests of the media, each on a goroutine of its own.
+// Where a custody record has digests per MiB, these are compared on all cores
+// instead, and what the image states must be what the record says.
 func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
-	want := append(slices.Clone(img.Digests()), o.Expect...)
+	record := newRecordCheck(ctx, o.Record, img.Size())
+	want := slices.Clone(o.Expect)
+	if !record.wants() {
+		want = append(img.Digests(), want...)
+		if o.Record != nil {
+			want = append(want, o.Record.media()...)
+		}
+	}
 	algs := slices.Clone(o.Hashes)
 	for _, d := range want {
 		algs = append(algs, d.Alg)
@@ -75,15 +85,25 @@ func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 		if o.See != nil {
 			o.See(b)
 		}
-		h.write(b)
+		h.write(b, record)
 		if o.Add != nil {
 			o.Add(b.Len)
 		}
 		return ctx.Err()
 	})
 	sums := h.sums(nil)
+	record.end()
+	if err == nil && record != nil {
+		err = record.err
+	}
 	if err != nil {
 		return nil, err
+	}
+	if record.wants() && record.odd { // blocks that begin elsewhere prove nothing: the whole is hashed
+		r := *o.Record
+		r.blocks = nil
+		o.Record = &r
+		return Verify(ctx, img, o)
 	}
 	tail := map[string]string{}
 	if m, ok := img.(*ewfImage); ok {
@@ -94,9 +114,21 @@ func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 	if c, ok := img.(interface{ Check() }); ok {
 		c.Check() // what reading did not need: copies of tables
 	}
-	return []Check{
-		structure(img, &bad), checksums(img, &bad), digests(want, o.Hashes, sums, tail, &bad),
-	}, nil
+	var d Check
+	if record.wants() {
+		d = recorded(img, record, &bad)
+		if len(want)+len(o.Hashes) > 0 {
+			more := digests(want, o.Hashes, sums, tail, &bad)
+			d.Detail += "; " + more.Detail
+			if more.Verdict == Fail {
+				d.Verdict = Fail
+			}
+		}
+	} else {
+		d = digests(want, o.Hashes, sums, tail, &bad)
+	}
+	record.addTo(&d)
+	return []Check{structure(img, &bad), checksums(img, &bad), d}, nil
 }
 
 // structure judges what opening and reading found wrong with the container.
@@ -118,6 +150,7 @@ func structure(img Image, bad *rangeSet) Check {
 			c.Ranges = append(c.Ranges, x)
 		}
 	}
+	missing := len(c.Ranges)
 	var unread []Range
 	for x := range img.Ranges(0, img.Size()) {
 		if x.Kind == Unreadable {
@@ -125,13 +158,16 @@ func structure(img Image, bad *rangeSet) Check {
 		}
 	}
 	switch {
-	case len(faults) > 0 || len(c.Ranges) > 0:
+	case len(faults) > 0:
 		c.Verdict = Fail
 		c.Detail = strings.Join(faults, "; ")
 	case strings.HasSuffix(in.Format, "raw"):
 		c.Verdict, c.Detail = NotCheckable, parts+" of bare sectors; nothing says how many there must be"
 	default:
 		c.Detail = parts + ", all sections intact"
+	}
+	if missing > 0 && len(faults) == 0 { // a container may say so of itself, and be whole
+		c.Detail += fmt.Sprintf("; %s of the medium not acquired", plural(missing, "range"))
 	}
 	if len(unread) > 0 {
 		c.Ranges = append(c.Ranges, unread...)
@@ -282,9 +318,13 @@ func newHashers(algs []string) *hashers {
 	return s
 }
 
-func (s *hashers) write(b *Block) {
+func (s *hashers) write(b *Block, record *recordCheck) {
 	sb := &sharedBlock{Block: b}
 	sb.refs.Store(int32(len(s.in)) + 1)
+	if record.wants() {
+		sb.refs.Add(1)
+		record.in <- sb
+	}
 	for _, in := range s.in {
 		in <- sb
 	}

@@ -50,6 +50,7 @@ var rows = [][]string{
 // owners of third-party modules: the packages whose product code may import
 // them. What is not here may be imported by tests only.
 var owners = map[string][]string{
+	"aead.dev/minisign":                {"forensics/custody"},
 	"github.com/klauspost/compress":    {"parsers/internal/inflate", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
 	"github.com/cespare/xxhash/v2":     {"parsers/zseek"},
 	"github.com/parquet-go/parquet-go": {"forensics/store"},

@@ -58,6 +58,7 @@ type Story struct {
 	Name   string            // of the command
 	Dir    string            // where it runs
 	Vars   map[string]string // $NAME
+	Others map[string]string // paths of other commands, by name, that a story may run
 	Words  map[string]func(s *Story, no bool, args []string) bool
 	Stdout string
 	Stderr string
@@ -273,10 +274,15 @@ func (s *Story) step(no bool, word string, args []string) bool {
 
 func (s *Story) command(ctx context.Context, args []string) *exec.Cmd {
 	s.T.Helper()
+	path := filepath.Join(s.top, "bin", s.Name)
 	if args[0] != s.Name {
-		s.T.Fatalf("%s is not %s", args[0], s.Name)
+		other, ok := s.Others[args[0]]
+		if !ok {
+			s.T.Fatalf("%s is not %s", args[0], s.Name)
+		}
+		path = other
 	}
-	c := exec.CommandContext(ctx, filepath.Join(s.top, "bin", s.Name), args[1:]...)
+	c := exec.CommandContext(ctx, path, args[1:]...)
 	c.Dir, c.Env = s.Dir, append(os.Environ(), s.env...)
 	if s.weak {
 		weaken(c)
