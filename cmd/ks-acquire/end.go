@@ -15,29 +15,29 @@ import (
 	"kanshiki/forensics/custody"
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/picture"
 	"kanshiki/parsers/ddrescue"
 )
 
 // end is what follows the last byte: reading back, the papers, the report.
 type end struct {
-	q      *request
-	src    *source
-	res    *acquire.Result
-	took   time.Duration
-	back   *acquire.Back // nil with --no-verify
-	record *custody.Sidecar
-	ended  time.Time
+	q       *request
+	src     *source
+	res     *acquire.Result
+	took    time.Duration
+	back    *acquire.Back    // nil with --no-verify
+	picture *picture.Picture // nil with --no-verify
+	record  *custody.Sidecar
+	ended   time.Time
 }
 
 func (e *end) finish(ctx context.Context, show *cli.Progress, stdout, stderr io.Writer) error {
 	if !e.q.noVerify {
-		var err error
-		e.back, err = acquire.ReadBack(ctx, e.res, e.q.o, func(*evidence.Block) {})
-		show.Done()
-		if err != nil {
+		if err := e.readBack(ctx); err != nil {
+			show.Done()
 			return e.src.stopped(e.q, &acquire.Stopped{Err: fmt.Errorf("reading back: %w", err)}, stderr)
 		}
-		e.ended = time.Now()
+		show.Done()
 	}
 	if err := e.papers(stderr); err != nil {
 		return fmt.Errorf("the image is whole, its papers are not: %w", err)
@@ -50,6 +50,25 @@ func (e *end) finish(ctx context.Context, show *cli.Progress, stdout, stderr io.
 	}
 	e.report(stdout)
 	return e.code()
+}
+
+// readBack compares the image with what was read, and looks at what it holds.
+func (e *end) readBack(ctx context.Context) (err error) {
+	look := picture.New(e.res.Plan.Size)
+	if e.back, err = acquire.ReadBack(ctx, e.res, e.q.o, look.See); err != nil {
+		return err
+	}
+	e.ended = time.Now()
+	e.picture = look.Picture()
+	if ev, err := e.res.Open(ctx); err == nil {
+		defer ev.Close()
+		if err := e.picture.Files(ctx, ev); err != nil {
+			return err
+		}
+	}
+	s := speed(&e.res.Speed)
+	e.picture.Judge(&picture.Speed{Step: s.Step, MS: s.MS})
+	return nil
 }
 
 // code says how it ended: a mismatch is worse than a gap.
@@ -213,7 +232,7 @@ func (e *end) exhibit(path string) string {
 
 // report prints what came of it.
 func (e *end) report(w io.Writer) {
-	if e.q.quiet && e.back != nil && e.back.OK && len(e.res.Bad) == 0 && !e.digestsFail() {
+	if e.q.quiet && e.back != nil && e.back.OK && len(e.res.Bad) == 0 && !e.digestsFail() && len(e.picture.Warnings) == 0 {
 		return
 	}
 	line := func(left, format string, args ...any) {
@@ -255,6 +274,14 @@ func (e *end) report(w io.Writer) {
 		}
 		for _, r := range e.back.Ranges {
 			line("", "bytes %d to %d of the medium", r.Off, r.Off+r.Len)
+		}
+	}
+	if e.picture != nil {
+		for i, l := range e.picture.Lines(64) {
+			line([]string{"picture", ""}[i], "%s", l)
+		}
+		for _, w := range e.picture.Warnings {
+			line("LOOK", "%s", w)
 		}
 	}
 	papers := ".json, .jsonld, .map"

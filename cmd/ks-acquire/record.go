@@ -97,6 +97,9 @@ func (e *end) sidecar(stderr io.Writer) *custody.Sidecar {
 	}
 	s.Source.Partitions = e.partitions()
 	s.CarriedOver = e.origin()
+	if e.picture != nil {
+		s.Picture = e.picture
+	}
 	if e.back != nil {
 		s.Verification = custody.SidecarChecked{Done: true, Verdict: "pass", Faults: e.back.Faults, Ended: e.ended.UTC()}
 		if !e.back.OK {

@@ -12,8 +12,38 @@ import (
 	"kanshiki/forensics/evidence"
 	"kanshiki/forensics/filesystem"
 	"kanshiki/forensics/locator"
+	"kanshiki/forensics/picture"
 	"kanshiki/forensics/volume"
 )
+
+// picture prints what the image holds: lines of text, or one row of all.
+func (r *rows) picture(ctx context.Context, e *evidence.Evidence, p *picture.Picture) error {
+	if err := p.Files(ctx, e); err != nil {
+		return err
+	}
+	p.Judge(nil)
+	if r.format == "jsonl" {
+		b, err := json.Marshal(struct {
+			Image   string           `json:"image"`
+			Check   string           `json:"check"`
+			Picture *picture.Picture `json:"picture"`
+		}{e.Name, "picture", p})
+		if err == nil {
+			_, err = fmt.Fprintf(r.w, "%s\n", b)
+		}
+		return err
+	}
+	if r.format != "text" {
+		return nil
+	}
+	for i, l := range p.Lines(64) {
+		fmt.Fprintf(r.w, "  %-10s %s\n", []string{"picture", ""}[i], l)
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(r.w, "  %-10s %s\n", "LOOK", escape.Text(w))
+	}
+	return nil
+}
 
 const maxFiles = 20 // named in text; jsonl has all
 

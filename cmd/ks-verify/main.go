@@ -14,6 +14,7 @@ import (
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/cmd/internal/reading"
 	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/picture"
 )
 
 const name = "ks-verify"
@@ -47,6 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var papers papers
 	f.StringVar(&papers.key, "public-key", "", "check the signature of the custody record with this minisign public `key`: its file, or the key itself")
 	f.StringVar(&papers.caseDir, "case", "", "check the custody chain of this case `folder`, and what it says of the image")
+	f.BoolVar(&papers.picture, "picture", false, "say too what the image holds: zeros, how random it is, files that are empty")
 	expect := f.String("expect", "", "compare with this `digest` in hexadecimal, known from elsewhere (one image)")
 	paths, err := f.Parse(args)
 	if err != nil {
@@ -143,11 +145,21 @@ func verify(ctx context.Context, path string, o evidence.VerifyOptions, p papers
 	if o.Record != nil {
 		defer o.Record.Close()
 	}
+	var look *picture.Looker
+	if p.picture {
+		look = picture.New(e.Image.Size())
+		o.See = look.See
+	}
 	show.Start("verify "+e.Name, e.Image.Size())
 	checks, err := evidence.Verify(ctx, e.Image, o)
 	show.Done()
 	if err != nil {
 		return false, err
+	}
+	if look != nil {
+		if err := out.picture(ctx, e, look.Picture()); err != nil {
+			return false, err
+		}
 	}
 	checks = append(checks, p.signature(), p.custody(e, o.Record))
 	ok, err := out.addAll(e.Name, checks, e.Image.SectorSize())

@@ -16,6 +16,7 @@ import (
 // papers are what lies beside an image and in its case.
 type papers struct {
 	key, caseDir string
+	picture      bool
 	image        string // path of the first segment
 	broken       error  // of the custody record
 }

@@ -93,3 +93,60 @@ func attributeName(s ntfs.Stream) string {
 	}
 	return name + ":" + s.Type().String()
 }
+
+// Used is a stream of a live file and the parts of the volume that hold what was
+// ever written of it: behind its initialised size clusters hold anything.
+type Used struct {
+	Path  string
+	Parts []Part
+}
+
+// Used gives each unnamed and named data stream of live files that lies in
+// clusters of its own, but compressed and sparse ones. What is given is valid
+// until the next call.
+func (n *NTFS) Used(ctx context.Context, do func(Used)) error {
+	b := builder{n: n}
+	cs := int64(n.vol.Geometry().ClusterSize)
+	count := 0
+	var parts []Part
+	for f := range n.cat.Files() {
+		if count++; count%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !f.InUse() {
+			continue
+		}
+		path := ""
+		for s := range f.Streams() {
+			if s.Resident() || s.Compressed() || s.Flags()&ntfs.AttrSparse != 0 || s.Elsewhere() != "" {
+				continue
+			}
+			parts = parts[:0]
+			left := min(s.Initialized(), s.Size())
+			for r := range s.Runs() {
+				size := min(min(r.Len, n.vol.Size()/cs)*cs, left)
+				if size <= 0 {
+					break
+				}
+				if r.LCN >= 0 && r.LCN <= n.vol.Size()/cs {
+					parts = append(parts, Part{r.LCN * cs, size})
+				}
+				left -= size
+			}
+			if len(parts) == 0 {
+				continue
+			}
+			if path == "" {
+				if e := b.entry(f); len(e.Names) > 0 {
+					path = e.Names[0].Path
+				}
+			}
+			u := Used{Path: path, Parts: parts}
+			if name := text(s.Name()); name != "" {
+				u.Path += ":" + name
+			}
+			do(u)
+		}
+	}
+	return nil
+}

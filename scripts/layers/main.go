@@ -35,6 +35,7 @@ var rows = [][]string{
 	{"forensics/evidence →", "forensics/acquire", "forensics/evidence/evidencetest"},
 	{"forensics/volume"},
 	{"forensics/filesystem →", "forensics/filesystem/filesystemtest"},
+	{"forensics/picture"},
 	{"forensics/program/known →", "forensics/program"},
 	{"forensics/artifact →", "forensics/artifact/artifacttest"},
 	{"forensics/artifact/*"},
