@@ -12,6 +12,7 @@ require (
 	github.com/parquet-go/parquet-go v0.32.0
 	github.com/richardlehane/mscfb v1.0.9
 	github.com/saferwall/pe v1.6.5
+	github.com/ulikunitz/xz v0.5.17
 	go.mozilla.org/pkcs7 v0.10.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.34.0

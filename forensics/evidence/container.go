@@ -16,10 +16,10 @@ type signature struct {
 }
 
 const (
-	notYet  = "is not read yet"
-	logical = "holds files and no disk; it is not read yet"
-	asFiles = "holds files and no array of sectors; it is read where a folder is"
-	packed  = "unpack it first"
+	notYet      = "is not read yet"
+	logical     = "holds files and no disk; it is not read yet"
+	asFiles     = "holds files and no array of sectors; it is read where a folder is"
+	unpackFirst = "unpack it first"
 )
 
 // signatures of what is recognised and refused, most specific first.
@@ -35,14 +35,10 @@ var signatures = []signature{
 	{0, "cxsparse", "VHD (dynamic, without its footer's copy)", notYet},
 	{0, "WithoutFreeSpace", "Parallels disk image", notYet},
 	{0, "WithouFreSpacExt", "Parallels disk image", notYet},
-	{0, "\x1f\x8b", "gzip", packed},
-	{0, "\xfd7zXZ\x00", "xz", packed},
-	{0, "\x28\xb5\x2f\xfd", "zstd", packed},
-	{0, "\x50\x2a\x4d\x18", "zstd (begins with a skippable frame)", packed},
-	{0, "BZh", "bzip2", packed},
-	{0, "7z\xbc\xaf\x27\x1c", "7-Zip archive", packed},
-	{0, "Rar!\x1a\x07", "RAR archive", packed},
-	{257, "ustar", "tar archive", packed},
+	{0, "BZh", "bzip2", unpackFirst},
+	{0, "7z\xbc\xaf\x27\x1c", "7-Zip archive", unpackFirst},
+	{0, "Rar!\x1a\x07", "RAR archive", unpackFirst},
+	{257, "ustar", "tar archive", unpackFirst},
 	{0, "MSWIM\x00\x00\x00", "WIM", notYet},
 	{0, "PAGEDU64", "a Windows crash dump (64 bit)", notYet},
 	{0, "PAGEDUMP", "a Windows crash dump (32 bit)", notYet},
@@ -69,7 +65,7 @@ func refused(head, tail []byte) (name, how string) {
 		if bytes.Contains(head, []byte("aff4%3A")) || bytes.Contains(head, []byte("container.description")) {
 			return "AFF4", notYet
 		}
-		return "zip archive", packed
+		return "zip archive", unpackFirst
 	}
 	return "", ""
 }

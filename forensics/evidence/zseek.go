@@ -17,7 +17,7 @@ func isZseek(head, tail []byte) bool { return zseek.Identify(head, tail) }
 
 // openZseek opens a disk in frames of zstd. What another program compressed is
 // an image only if it looks like one.
-func openZseek(_ context.Context, path string, o Options) (Image, []string, error) {
+func openZseek(ctx context.Context, path string, o Options) (Image, []string, error) {
 	p := &pool{opener: o.opener()}
 	f, err := p.main(path)
 	if err != nil {
@@ -27,16 +27,16 @@ func openZseek(_ context.Context, path string, o Options) (Image, []string, erro
 	if err != nil {
 		p.Close()
 		if errors.Is(err, zseek.ErrUnsupported) {
-			return nil, nil, &NotAnImage{path, "zstd " + packed}
+			return openPacked(ctx, path, o)
 		}
 		return nil, nil, &Broken{path, err}
 	}
 	if !z.Own() && !holdsDisk(path, z.Disk) {
 		z.Close()
 		p.Close()
-		return nil, nil, &NotAnImage{path, "zstd of something that is no disk image; " + packed}
+		return nil, nil, &NotAnImage{path, "compressed, of something that is no disk image; " + unpackFirst}
 	}
-	img := &diskImage{Disk: z.Disk, pool: p, sector: z.Meta().Sector, digests: z.Digests(), problems: z.Problems.Problems,
+	img := &diskImage{Disk: z.Disk, pool: p, sector: z.Meta().Sector, bare: z.Bare(), digests: z.Digests(), problems: z.Problems.Problems,
 		info: Info{Format: "seekable zstd", Variant: fmt.Sprintf("frames of %d KiB", z.Frames()>>10), Segments: []string{f.Name}}}
 	for _, x := range z.Meta().Fields {
 		img.info.Fields = append(img.info.Fields, Field{Name: x.Name, Value: x.Value})

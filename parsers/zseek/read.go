@@ -46,6 +46,7 @@ type Image struct {
 	l     *layout
 	z     *zstd.Decoder
 	own   bool // Writer made it
+	bare  bool // frames without a checksum were seen
 	meta  Meta
 	end   End
 	bad   []Run // of end, in order, apart
@@ -156,6 +157,7 @@ func (m *Image) agreed(l *layout) (*layout, error) {
 		}
 		for _, p := range all {
 			stored, h, sum, err := w.Frame(p.at)
+			m.bare = m.bare || err == nil && !h.Skip && !h.Checksum && !p.sums
 			switch {
 			case err != nil:
 				m.Reportf(p.at, "what the seek table says cannot be compared with the frame: %v", err)
@@ -243,6 +245,9 @@ func (m *Image) findEnd(r io.ReaderAt, size int64) ([]byte, int64, error) {
 
 // Own tells whether the file was made by Writer: it says what it is.
 func (m *Image) Own() bool { return m.own }
+
+// Bare tells whether frames have no checksum, neither their own nor the table's.
+func (m *Image) Bare() bool { return m.bare }
 
 // Meta is what the file says of itself at its start; empty where another
 // program made it.

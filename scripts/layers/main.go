@@ -52,12 +52,13 @@ var rows = [][]string{
 // them. What is not here may be imported by tests only.
 var owners = map[string][]string{
 	"aead.dev/minisign":                {"forensics/custody"},
-	"github.com/klauspost/compress":    {"parsers/internal/inflate", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
+	"github.com/klauspost/compress":    {"parsers/internal/inflate", "parsers/packed", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
 	"github.com/cespare/xxhash/v2":     {"parsers/zseek"},
 	"github.com/parquet-go/parquet-go": {"forensics/store"},
 	"github.com/saferwall/pe":          {"parsers/pe"},
 	"github.com/richardlehane/mscfb":   {"parsers/olecf"},
 	"github.com/jhillyerd/enmime/v2":   {"parsers/eml"},
+	"github.com/ulikunitz/xz":          {"parsers/packed"},
 	"modernc.org/sqlite":               {"parsers/sqlite", "forensics/program/known"},
 	"go.mozilla.org/pkcs7":             {"parsers/authenticode", "parsers/cat", "parsers/pe", "parsers/internal/pkcs7"},
 	"golang.org/x/text":                {"parsers/internal/codepage", "parsers/lnk", "parsers/eml"},
