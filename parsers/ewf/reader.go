@@ -144,6 +144,9 @@ func (r *Reader) number(sources []Source) error {
 			r.report(&segment{name: s.Name}, 0, err.Error())
 			continue
 		}
+		if b[8] != 1 || b[11] != 0 || b[12] != 0 {
+			r.report(&segment{number: number, name: s.Name}, 8, fmt.Sprintf("file header: fields begin with %#x and end with %#x, expected 0x1 and 0x0", b[8], uint16(b[11])|uint16(b[12])<<8))
+		}
 		r.segs = append(r.segs, &segment{number: number, name: s.Name, r: s.R, size: s.Size})
 	}
 	slices.SortStableFunc(r.segs, func(a, b *segment) int { return a.number - b.number })

@@ -43,7 +43,8 @@ func header2(h Header) []byte {
 // header is 8-bit text, lines end in \r\n, times are calendar times without a
 // zone: UTC. What ASCII has no letter for is "?"; header2 has it.
 func header(h Header) []byte {
-	at := h.Acquired.UTC().Format("2006 1 2 15 4 5")
+	u := h.Acquired.UTC()
+	at := fmt.Sprint(u.Year(), int(u.Month()), u.Day(), u.Hour(), u.Minute(), u.Second())
 	values := []string{h.Case, h.Exhibit, h.Description, h.Examiner, h.Notes,
 		cutTo(h.Tool, maxTool), cutTo(h.System, maxSystem), at, at, "0"}
 	text := strings.Map(func(r rune) rune {
