@@ -27,15 +27,19 @@ var deflateLevel = map[Level]int{Fast: 2, Default: 6, Best: 7}
 // it refuses more than 2^27-1 chunks.
 const MaxChunks = 1<<27 - 1
 
+// chunkSizes are those that are written: EnCase 7 accepts none above 512 KiB.
+var chunkSizes = []int64{32 << 10, 64 << 10, 128 << 10, 512 << 10}
+
 // ChunkSectors is how many sectors a chunk has in an image of so many bytes:
-// 32 KiB as long as the number of chunks stays under MaxChunks (4 TiB), then as
-// much as is needed, at most 512 KiB (64 TiB), which EnCase 7 accepts.
+// 32 KiB as long as the number of chunks stays under MaxChunks (4 TiB), then
+// 64 KiB (8 TiB), 128 KiB (16 TiB), 512 KiB (64 TiB and more).
 func ChunkSectors(media int64, sector int) int {
-	chunk := int64(32 << 10)
-	for chunk < 512<<10 && (media+chunk-1)/chunk > MaxChunks {
-		chunk *= 2
+	for _, chunk := range chunkSizes {
+		if (media+chunk-1)/chunk <= MaxChunks {
+			return int(chunk / int64(sector))
+		}
 	}
-	return int(max(chunk/int64(sector), 1))
+	return int(chunkSizes[len(chunkSizes)-1] / int64(sector))
 }
 
 // Encoder turns chunks into their stored form. One goroutine uses one Encoder.
