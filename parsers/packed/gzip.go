@@ -119,7 +119,7 @@ func (d *Disk) stated(f *gzipFormat) {
 		size += 1 << 32
 	}
 	const mostRatio = 1032 // of deflate
-	if size <= bad.Off || size%512 != 0 || size > f.size*mostRatio {
+	if size <= bad.Off || size%512 != 0 || size > min(f.size*mostRatio, d.most) {
 		return
 	}
 	*bad = container.Range{Off: bad.Off, Len: size - bad.Off, Kind: bad.Kind, Err: bad.Err}

@@ -47,6 +47,9 @@ func Identify(head []byte) Kind {
 type Options struct {
 	CacheBytes int64 // decoded bytes that are kept; 0 is 32 MiB
 	Workers    int   // goroutines that decode ahead; 0 is GOMAXPROCS
+	// MaxSize is how many bytes are decoded; 0 is 64 TiB. What would be behind
+	// them is told as a problem.
+	MaxSize int64
 	// Each is called while Open decodes, with the bytes of the medium so far; an
 	// error ends it.
 	Each func(done int64) error
@@ -54,7 +57,7 @@ type Options struct {
 
 // Limits.
 const (
-	MaxSize     = 64 << 40  // bytes of a medium; decoding on ends there
+	maxSize     = 64 << 40  // bytes of a medium
 	maxPoints   = 1 << 16   // places where decoding can begin
 	unitSize    = 1 << 20   // bytes of the medium that are kept or forgotten together
 	maxWindow   = 128 << 20 // bytes of a zstd decoder
@@ -70,6 +73,7 @@ type Disk struct {
 	container.Problems
 	kind   Kind
 	size   int64
+	most   int64 // of size
 	bad    []container.Range
 	points []point
 	pool   *pool
@@ -115,6 +119,10 @@ func Open(r io.ReaderAt, size int64, o Options) (*Disk, error) {
 	f, err := d.formatOf(r, size)
 	if err != nil {
 		return nil, err
+	}
+	d.most = maxSize
+	if o.MaxSize > 0 {
+		d.most = min(o.MaxSize, maxSize)
 	}
 	if err := d.pass(f, o.Each); err != nil {
 		return nil, err
@@ -207,9 +215,9 @@ func (d *Disk) pass(f format, each func(int64) error) error {
 			}
 		}
 		switch {
-		case d.size > MaxSize:
-			d.Reportf(0, "it holds more than %d TiB; what is behind them is not read", int64(MaxSize)>>40)
-			d.size = MaxSize
+		case d.size > d.most:
+			d.Reportf(0, "it holds more than %d bytes; what is behind them is not read", d.most)
+			d.size = d.most
 			return nil
 		case err == io.EOF:
 			return nil
@@ -227,7 +235,7 @@ func (d *Disk) damage(dec decoder, began int64, err error) bool {
 	if _, ok := errors.AsType[*cutError](err); ok {
 		from = d.size
 	}
-	n := min(dec.skip(), MaxSize)
+	n := min(dec.skip(), d.most)
 	off := int64(0)
 	if p, ok := errors.AsType[interface {
 		error
@@ -241,10 +249,12 @@ func (d *Disk) damage(dec decoder, began int64, err error) bool {
 		n = -1
 		end = (d.size/512 + 1) * 512 // at least a sector is lost; how many is not known
 	}
-	end = min(max(end, from+1), MaxSize)
+	if end = min(max(end, from+1), d.most); end <= from {
+		return false
+	}
 	d.bad = append(d.bad, container.Range{Off: from, Len: end - from, Kind: container.Corrupt, Err: err})
 	d.size = end
-	return n >= 0 && end < MaxSize
+	return n >= 0 && end < d.most
 }
 
 func (d *Disk) span(off, limit int64) container.Span {

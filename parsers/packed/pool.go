@@ -158,7 +158,7 @@ func (p *pool) fill(d *parked, at, off int64, into []byte) (int64, error) {
 		if err == io.EOF {
 			return at, errChanged
 		}
-		skip := min(d.d.skip(), MaxSize)
+		skip := min(d.d.skip(), maxSize)
 		if skip < 0 {
 			return at, err
 		}

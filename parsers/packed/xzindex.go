@@ -52,7 +52,7 @@ func (f *xzFormat) records(at int64, fn func(stored, raw int64)) {
 		if stored, err = binary.ReadUvarint(in); err != nil {
 			return
 		}
-		if raw, err = binary.ReadUvarint(in); err != nil || stored > uint64(f.size) || raw > MaxSize {
+		if raw, err = binary.ReadUvarint(in); err != nil || stored > uint64(f.size) || raw > maxSize {
 			return
 		}
 		fn(int64(stored), int64(raw))
