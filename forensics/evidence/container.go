@@ -31,8 +31,6 @@ var signatures = []signature{
 	{0, "ADCRYPT\x00", "an encrypted AccessData image", notYet},
 	{0, "AFF10\r\n\x00", "AFF (version 1)", notYet},
 	{0, "vhdxfile", "VHDX", notYet},
-	{0, "conectix", "VHD (dynamic)", notYet},
-	{0, "cxsparse", "VHD (dynamic, without its footer's copy)", notYet},
 	{0, "WithoutFreeSpace", "Parallels disk image", notYet},
 	{0, "WithouFreSpacExt", "Parallels disk image", notYet},
 	{0, "BZh", "bzip2", unpackFirst},
@@ -57,8 +55,6 @@ func refused(head, tail []byte) (name, how string) {
 		}
 	}
 	switch {
-	case bytes.HasPrefix(tail, []byte("conectix")):
-		return "VHD (fixed)", notYet
 	case bytes.HasPrefix(tail, []byte("koly")):
 		return "DMG", notYet
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):

@@ -177,6 +177,7 @@ func formats() []format {
 		{formatVMDK, isVMDK, openVMDK},
 		{formatQCOW2, isQCOW2, openQCOW2},
 		{formatVDI, isVDI, openVDI},
+		{formatVHD, isVHD, openVHD},
 		{formatZseek, isZseek, openZseek},
 		{formatPacked, isPacked, openPacked},
 	}
