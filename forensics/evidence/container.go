@@ -30,7 +30,6 @@ var signatures = []signature{
 	{0, "ADSEGMENTEDFILE\x00", "AD1 (AccessData logical image)", asFiles},
 	{0, "ADCRYPT\x00", "an encrypted AccessData image", notYet},
 	{0, "AFF10\r\n\x00", "AFF (version 1)", notYet},
-	{0, "vhdxfile", "VHDX", notYet},
 	{0, "WithoutFreeSpace", "Parallels disk image", notYet},
 	{0, "WithouFreSpacExt", "Parallels disk image", notYet},
 	{0, "BZh", "bzip2", unpackFirst},

@@ -178,6 +178,7 @@ func formats() []format {
 		{formatQCOW2, isQCOW2, openQCOW2},
 		{formatVDI, isVDI, openVDI},
 		{formatVHD, isVHD, openVHD},
+		{formatVHDX, isVHDX, openVHDX},
 		{formatZseek, isZseek, openZseek},
 		{formatPacked, isPacked, openPacked},
 	}

@@ -185,27 +185,6 @@ func refusal(t *testing.T, path, want string) {
 	}
 }
 
-// Containers of the corpus that are not read are refused by their name.
-func TestContainersOfTheCorpus(t *testing.T) {
-	names := map[string]string{"aff4": "AFF4", "qcow2": "QCOW2", "vhdx": "VHDX", "vpc": "VHD", "zstd": "zstd"}
-	for _, row := range corpus.Truth(t, "containers") {
-		want := names[row["container"]]
-		if want == "" {
-			continue
-		}
-		e, err := evidence.Open(context.Background(), corpus.Path(t, row["file"]), evidence.Options{})
-		if err == nil {
-			e.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", row["file"], err, want)
-		}
-	}
-	if _, err := evidence.Open(context.Background(), corpus.Path(t, "images/ewf/ewf-forensic/zeros_128s.Ex01"), evidence.Options{}); err == nil || !strings.Contains(err.Error(), "Ex01") {
-		t.Errorf("Ex01: %v", err)
-	}
-}
-
 func TestMissingPart(t *testing.T) {
 	dir := t.TempDir()
 	boot := make([]byte, 1024)

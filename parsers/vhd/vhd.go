@@ -15,7 +15,8 @@ type Options struct {
 	// that folder is looked into is the caller's choice.
 	Open func(name string) (container.File, error)
 
-	depth int
+	depth  int
+	expect *[16]byte // identifier that the disk must have: it is a parent
 }
 
 // Reader is a disk. It is safe for concurrent use.
@@ -38,6 +39,9 @@ func Open(f container.File, o Options) (*Reader, error) {
 	var err error
 	if r.Footer, err = readFooter(f, &r.problems); err != nil {
 		return nil, err
+	}
+	if o.expect != nil && r.Footer.UniqueID != *o.expect {
+		return nil, fmt.Errorf("%s has the identifier %x, the parent has %x", f.Name, r.Footer.UniqueID, *o.expect)
 	}
 	if r.Footer.CurrentSize > 1<<62 {
 		return nil, cursor.Errorf(48, "a medium of %d bytes", r.Footer.CurrentSize)
@@ -106,6 +110,7 @@ func (r *Reader) twice() {
 
 func (r *Reader) openParent(o Options) {
 	r.lost = errNoParent
+	o.expect = &r.h.parentID // before its own parents are looked for: names could branch at every step
 	if o.depth++; o.depth > MaxParents {
 		r.lost = fmt.Errorf("more than %d disks below each other", MaxParents)
 	} else if o.Open != nil {
@@ -113,10 +118,6 @@ func (r *Reader) openParent(o Options) {
 			f, err := o.Open(name)
 			if err == nil {
 				r.parent, err = Open(f, o)
-			}
-			if err == nil && r.parent.Footer.UniqueID != r.h.parentID {
-				err = fmt.Errorf("%s has the identifier %x, the parent has %x", f.Name, r.parent.Footer.UniqueID, r.h.parentID)
-				r.parent = nil
 			}
 			if err == nil {
 				r.lost = nil
