@@ -57,9 +57,6 @@ func refused(head, tail []byte) (name, how string) {
 	case bytes.HasPrefix(tail, []byte("koly")):
 		return "DMG", notYet
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		if bytes.Contains(head, []byte("aff4%3A")) || bytes.Contains(head, []byte("container.description")) {
-			return "AFF4", notYet
-		}
 		return "zip archive", unpackFirst
 	}
 	return "", ""

@@ -27,7 +27,7 @@ var damaged = map[string]string{
 	"images/ewf/dissect.evidence/ewf.E01":                               "",
 	"images/ewf/ewf-forensic/fuzz-crash-parse_segment-add-overflow.E01": "",
 	"images/vmdk/vmdk-forensic/ms3-win.vmdk":                            "",
-	"images/aff4/aff4-reference/Base-Linear-ReadError.aff4":             "AFF4",
+	"images/aff4/aff4-reference/Base-Linear-ReadError.aff4":             "unreadable",
 	"images/ewf/ewf-forensic/zeros_128s.Ex01":                           "Ex01",
 }
 

@@ -179,6 +179,7 @@ func formats() []format {
 		{formatVDI, isVDI, openVDI},
 		{formatVHD, isVHD, openVHD},
 		{formatVHDX, isVHDX, openVHDX},
+		{formatAFF4, isAFF4, openAFF4},
 		{formatZseek, isZseek, openZseek},
 		{formatPacked, isPacked, openPacked},
 	}

@@ -93,7 +93,7 @@ func Formats() (read, named []string) {
 			named = append(named, s.name)
 		}
 	}
-	named = append(named, "DMG", "AFF4", "zip archive")
+	named = append(named, "DMG", "zip archive")
 	slices.Sort(named)
 	return read, slices.Compact(named)
 }

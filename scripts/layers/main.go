@@ -51,8 +51,9 @@ var rows = [][]string{
 // owners of third-party modules: the packages whose product code may import
 // them. What is not here may be imported by tests only.
 var owners = map[string][]string{
+	"github.com/pierrec/lz4/v4":        {"parsers/aff4"},
 	"aead.dev/minisign":                {"forensics/custody"},
-	"github.com/klauspost/compress":    {"parsers/internal/inflate", "parsers/packed", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
+	"github.com/klauspost/compress":    {"parsers/aff4", "parsers/internal/inflate", "parsers/packed", "parsers/qcow2", "parsers/zip", "parsers/zseek"},
 	"github.com/cespare/xxhash/v2":     {"parsers/zseek"},
 	"github.com/parquet-go/parquet-go": {"forensics/store"},
 	"github.com/saferwall/pe":          {"parsers/pe"},
