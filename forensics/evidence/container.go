@@ -25,7 +25,6 @@ const (
 // signatures of what is recognised and refused, most specific first.
 var signatures = []signature{
 	{0, "LVF\x09\x0d\x0a\xff\x00", "L01 (logical evidence)", logical},
-	{0, "EVF2\x0d\x0a\x81\x00", "Ex01 (EWF version 2)", notYet},
 	{0, "LEF2\x0d\x0a\x81\x00", "Lx01 (logical evidence, EWF version 2)", logical},
 	{0, "ADSEGMENTEDFILE\x00", "AD1 (AccessData logical image)", asFiles},
 	{0, "ADCRYPT\x00", "an encrypted AccessData image", notYet},

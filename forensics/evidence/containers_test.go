@@ -28,7 +28,6 @@ var damaged = map[string]string{
 	"images/ewf/ewf-forensic/fuzz-crash-parse_segment-add-overflow.E01": "",
 	"images/vmdk/vmdk-forensic/ms3-win.vmdk":                            "",
 	"images/aff4/aff4-reference/Base-Linear-ReadError.aff4":             "unreadable",
-	"images/ewf/ewf-forensic/zeros_128s.Ex01":                           "Ex01",
 }
 
 // parts are rows of one file of a set; TestSplitOfTheCorpus compares the set.

@@ -180,6 +180,7 @@ func formats() []format {
 		{formatVHD, isVHD, openVHD},
 		{formatVHDX, isVHDX, openVHDX},
 		{formatAFF4, isAFF4, openAFF4},
+		{formatEWF2, isEWF2, openEWF2},
 		{formatZseek, isZseek, openZseek},
 		{formatPacked, isPacked, openPacked},
 	}
