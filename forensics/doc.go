@@ -1,8 +1,8 @@
 // Package forensics holds the meaning of what package parsers decodes. It has
 // no code of its own; this is the drawing of the house.
 //
-//	disk, E01, folder, log
-//	       │ evidence   bytes, ranges, digests
+//	disk, E01, VMDK …, folder, log        device
+//	       │ evidence   bytes, ranges, digests ◄── acquire   image, custody record
 //	       │ volume     partitions, and what is not read yet
 //	       │ filesystem entries, streams, deleted
 //	       ▼
@@ -35,6 +35,9 @@
 // reader below, a guard above, a test for each swallowed error that is known,
 // the version that was read; its line in the owners of scripts/layers.
 //
+// Add a container: a parser over parsers/container; one file in evidence with a
+// row in its list of formats; evidencetest.Run; its rows in containers_test.
+//
 // Add a rule of the trace: a row in trace/rules.go or trace/words.go with its
 // words in both languages and what it does not prove; a world in which it fires
 // and one, as like as possible, in which it must not.
@@ -61,6 +64,14 @@
 // 6. ESE databases are read by parsers of our own: the library at hand cuts
 // times to seconds, prints to standard output and loses a table with a row.
 //
-// 7. The inflater is the library's although one of our own was faster: 600
+// 7. Digests per MiB are taken when the medium is read, and reading back compares
+// them on all cores: what is proven is that the image holds what was read, place
+// by place. They cost a second SHA-256, so --no-verify leaves them out.
+//
+// 8. A container is one function from an offset to the run that begins there
+// (parsers/container). Reading over borders, caching, ranges and damage are
+// written once, so that no format can invent zeros on its own.
+//
+// 9. The inflater is the library's although one of our own was faster: 600
 // lines that read hostile bytes need a better reason than that.
 package forensics
