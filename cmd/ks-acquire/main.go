@@ -160,7 +160,7 @@ func (q *request) choose(hashes string) error {
 	case q.o.Format == acquire.E01 && byName == "":
 		return cli.Usage("%s: the name of an E01 ends in .E01", q.output)
 	}
-	if l := q.o.Level; l != "" && !slices.Contains([]string{"fast", "default", "best"}, l) {
+	if l := q.o.Level; l != "" && !slices.Contains(acquire.Levels, l) {
 		return cli.Usage("no compression %q; there are fast, default, best", l)
 	}
 	for _, h := range strings.FieldsFunc(hashes, func(r rune) bool { return r == ',' || r == ' ' }) {

@@ -3,6 +3,8 @@ package acquire
 import (
 	"encoding/json"
 	"os"
+
+	"kanshiki/parsers/container"
 )
 
 // rawOutput writes the sectors as they are, in one file or several. Zeros of a
@@ -80,7 +82,7 @@ func (o *rawOutput) append(u stored) error {
 			}
 			n = min(n, o.limit-o.State.End)
 		}
-		if !allZero(b[:n]) {
+		if !container.IsZero(b[:n]) {
 			if _, err := o.file.WriteAt(b[:n], o.State.End); err != nil {
 				return err
 			}
@@ -109,16 +111,3 @@ func (o *rawOutput) close() error {
 	o.file = nil
 	return err
 }
-
-// allZero tells whether b holds nothing but zeros.
-func allZero(b []byte) bool {
-	for len(b) >= len(zeros) {
-		if string(b[:len(zeros)]) != string(zeros[:]) {
-			return false
-		}
-		b = b[len(zeros):]
-	}
-	return string(b) == string(zeros[:len(b)])
-}
-
-var zeros [4096]byte

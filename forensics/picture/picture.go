@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"kanshiki/forensics/evidence"
+	"kanshiki/parsers/container"
 )
 
 // Limits that bound the memory, whatever the medium's size.
@@ -88,7 +89,7 @@ func (l *Looker) See(b *evidence.Block) {
 	first := (b.Off + l.unit - 1) / l.unit
 	for u := first; u*l.unit+l.unit <= b.Off+b.Len; u++ {
 		data := b.Data[u*l.unit-b.Off:][:l.unit]
-		if len(b.Bad) == 0 && allZero(data) {
+		if len(b.Bad) == 0 && container.IsZero(data) {
 			l.mu.Lock()
 			l.zero[u/64] |= 1 << (u % 64)
 			l.mu.Unlock()
@@ -192,14 +193,3 @@ func entropy(h *[256]uint32) float32 {
 }
 
 func round(f, to float64) float32 { return float32(math.Round(f*to) / to) }
-
-var zeroPage [4096]byte
-
-func allZero(b []byte) bool {
-	for ; len(b) >= len(zeroPage); b = b[len(zeroPage):] {
-		if string(b[:len(zeroPage)]) != string(zeroPage[:]) {
-			return false
-		}
-	}
-	return string(b) == string(zeroPage[:len(b)])
-}

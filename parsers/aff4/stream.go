@@ -1,11 +1,9 @@
 package aff4
 
 import (
-	"container/list"
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/pierrec/lz4/v4"
@@ -22,7 +20,7 @@ type stream struct {
 	chunk   int64
 	perBevy int64
 	method  string
-	indexes *indexes
+	indexes *container.Kept[int64, index]
 	here    bool // this volume has segments of it
 }
 
@@ -70,7 +68,7 @@ func openStream(m *members, g graph, name string) (*stream, error) {
 	if s.chunk <= 0 || s.chunk > MaxChunk || s.perBevy <= 0 || s.perBevy > maxBevy {
 		return nil, fmt.Errorf("%s: chunks of %d bytes, %d to a bevy", name, s.chunk, s.perBevy)
 	}
-	s.indexes = newIndexes(s)
+	s.indexes = container.NewKept(indexBytes/(12*s.perBevy), s.index)
 	s.here = s.size == 0 || m.find(name, bevy(0)) != nil
 	return s, nil
 }
@@ -80,7 +78,7 @@ func bevy(i int64) string { return fmt.Sprintf("%08d", i) }
 // decode fills dst with a chunk of the stream.
 func (s *stream) decode(chunk int64, dst []byte) error {
 	dst = dst[:min(s.chunk, s.size-chunk*s.chunk)]
-	x, err := s.indexes.get(chunk / s.perBevy)
+	x, err := s.indexes.Get(chunk / s.perBevy)
 	if err != nil {
 		return err
 	}
@@ -137,56 +135,20 @@ func (s *stream) unpack(dst, b []byte) error {
 
 // index is that of a bevy: 12 bytes for each chunk.
 type index struct {
-	bevy     int64
-	once     sync.Once
 	b        []byte
 	at, size int64 // of the bevy in the file
-	err      error
 }
 
-// indexes keeps those that were used last.
-type indexes struct {
-	s    *stream
-	mu   sync.Mutex
-	max  int
-	at   map[int64]*list.Element
-	used *list.List
-}
-
-func newIndexes(s *stream) *indexes {
-	return &indexes{s: s, max: int(max(indexBytes/(12*s.perBevy), 4)), at: map[int64]*list.Element{}, used: list.New()}
-}
-
-func (x *indexes) get(i int64) (*index, error) {
-	x.mu.Lock()
-	e, ok := x.at[i]
-	if ok {
-		x.used.MoveToFront(e)
-	} else {
-		e = x.used.PushFront(&index{bevy: i})
-		x.at[i] = e
-		if x.used.Len() > x.max {
-			last := x.used.Back()
-			x.used.Remove(last)
-			delete(x.at, last.Value.(*index).bevy)
-		}
-	}
-	x.mu.Unlock()
-	b := e.Value.(*index)
-	b.once.Do(func() { b.err = b.read(x.s) })
-	return b, b.err
-}
-
-func (b *index) read(s *stream) (err error) {
-	data, list := s.m.find(s.name, bevy(b.bevy)), s.m.find(s.name, bevy(b.bevy)+".index")
+func (s *stream) index(bevyNumber int64) (x index, err error) {
+	data, list := s.m.find(s.name, bevy(bevyNumber)), s.m.find(s.name, bevy(bevyNumber)+".index")
 	if data == nil || list == nil {
-		return fmt.Errorf("bevy %d or its index is missing", b.bevy)
+		return x, fmt.Errorf("bevy %d or its index is missing", bevyNumber)
 	}
-	if b.at, b.size, err = s.m.part(data); err != nil {
-		return err
+	if x.at, x.size, err = s.m.part(data); err != nil {
+		return x, err
 	}
-	b.b, err = s.m.bytes(list, 12*s.perBevy)
-	return err
+	x.b, err = s.m.bytes(list, 12*s.perBevy)
+	return x, err
 }
 
 // span is a run of the stream.

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"sync"
 
+	"kanshiki/parsers/container"
 	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/inflate"
 )
@@ -39,7 +40,7 @@ func (d *decoder) chunk(stored []byte, compressed bool, dst []byte, at int64) er
 		return nil
 	}
 	got, _, err := d.z.Zlib(dst, stored)
-	if err == nil && got == len(dst) && len(stored) <= maxZero && allZero(dst) {
+	if err == nil && got == len(dst) && len(stored) <= maxZero && container.IsZero(dst) {
 		d.zero, d.zeros = append(d.zero[:0], stored...), got
 	}
 	if err == inflate.ErrTooLong && len(dst) < len(d.spill) {

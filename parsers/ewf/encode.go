@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/adler32"
 
+	"kanshiki/parsers/container"
 	"kanshiki/parsers/internal/inflate"
 )
 
@@ -62,7 +63,7 @@ func NewEncoder(level Level) (*Encoder, error) {
 // Encode appends the stored form of a chunk to dst: a zlib stream where that is
 // smaller, else the bytes and their Adler-32.
 func (e *Encoder) Encode(dst, chunk []byte) (out []byte, compressed bool) {
-	if e.z != nil && allZero(chunk) {
+	if e.z != nil && container.IsZero(chunk) {
 		z, ok := e.zero[len(chunk)]
 		if !ok {
 			z = e.z.Zlib(nil, chunk, adler32.Checksum(chunk))
@@ -80,15 +81,4 @@ func (e *Encoder) Encode(dst, chunk []byte) (out []byte, compressed bool) {
 		}
 	}
 	return binary.LittleEndian.AppendUint32(append(dst[:from], chunk...), sum), false
-}
-
-var zeroPage [4096]byte
-
-func allZero(b []byte) bool {
-	for ; len(b) >= len(zeroPage); b = b[len(zeroPage):] {
-		if string(b[:len(zeroPage)]) != string(zeroPage[:]) {
-			return false
-		}
-	}
-	return string(b) == string(zeroPage[:len(b)])
 }

@@ -3,6 +3,8 @@ package ewf
 import (
 	"encoding/binary"
 	"hash/adler32"
+
+	"kanshiki/parsers/container"
 )
 
 // Tail returns what the last chunk holds beyond the end of the media. A source
@@ -44,7 +46,7 @@ func (r *Reader) Tail() []byte {
 		}
 		b = stored[want:n]
 	}
-	if want+len(b) == len(d.spill) && allZero(b) {
+	if want+len(b) == len(d.spill) && container.IsZero(b) {
 		return nil
 	}
 	return append([]byte(nil), b...)

@@ -374,7 +374,7 @@ func TestAcceptedByLibewf(t *testing.T) {
 // nothing: some bits of deflate streams are not read, others copy the same bytes
 // from another place. quiet has compared the medium then.
 func TestEveryFlipIsNoticed(t *testing.T) {
-	media := append(noise(40<<10), bytes.Repeat([]byte("text of the medium\n"), 5000)...)
+	media := append(noise(8<<10), bytes.Repeat([]byte("text of the medium\n"), 1700)...)
 	media = media[:len(media)/512*512]
 	o := settings(media)
 	s := writeAll(t, media, o, []SectorRun{{1, 1}})

@@ -17,10 +17,10 @@ import "errors"
 const (
 	MaxSections = 1 << 20 // in all segments
 	MaxChunk    = 16 << 20
-	MaxTable    = 1 << 20  // entries of a sector table
-	maxText     = 1 << 20  // bytes of device information or case data, inflated
-	tableBytes  = 16 << 20 // of sector tables that are kept
-	maxRuns     = 1 << 20  // of bad sectors
+	MaxTable    = 1 << 20 // entries of a sector table
+	maxText     = 1 << 20 // bytes of device information or case data, inflated
+	maxTables   = 16      // that are kept; 64 Ki chunks each as a rule
+	maxRuns     = 1 << 20 // of bad sectors
 )
 
 // ErrUnsupported is in the error for an image that is known but not read.

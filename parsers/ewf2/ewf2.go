@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"compress/bzip2"
-	"container/list"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -45,7 +44,7 @@ type Reader struct {
 	runs     []run
 	groups   []*group
 	missing  error // what is not there, where chunks have no table
-	tables   tables
+	tables   *container.Kept[*group, []byte]
 	decoders sync.Pool
 }
 
@@ -234,7 +233,7 @@ func (r *Reader) ready(o Options) error {
 	if r.size == 0 {
 		return errors.New("no sectors")
 	}
-	r.tables.init()
+	r.tables = container.NewKept(maxTables, readTable)
 	slices.SortFunc(r.runs, func(a, b run) int { return cmp.Compare(a.First, b.First) })
 	r.decoders.New = func() any { return &decoder{} }
 	r.layout = container.Layout{Size: r.size, Span: r.unread, UnitSize: r.chunk, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers}
@@ -304,7 +303,7 @@ const (
 func (r *Reader) decode(chunk int64, dst []byte) error {
 	dst = dst[:min(r.chunk, r.size-chunk*r.chunk)]
 	g := r.groupOf(chunk)
-	t, err := r.tables.get(g)
+	t, err := r.tables.Get(g)
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.file.Name, err)
 	}
@@ -359,48 +358,13 @@ func (r *Reader) unpack(d *decoder, dst []byte, flags uint32) error {
 	return err
 }
 
-// tables keeps the sector tables that were used last, their checksums compared.
-type tables struct {
-	mu   sync.Mutex
-	at   map[*group]*list.Element
-	used *list.List // of *table
-	held int64
-}
-
-type table struct {
-	g    *group
-	once sync.Once
-	b    []byte
-	err  error
-}
-
-func (t *tables) init() { t.at, t.used = map[*group]*list.Element{}, list.New() }
-
-func (t *tables) get(g *group) ([]byte, error) {
-	t.mu.Lock()
-	e, ok := t.at[g]
-	if ok {
-		t.used.MoveToFront(e)
-	} else {
-		e = t.used.PushFront(&table{g: g})
-		t.at[g], t.held = e, t.held+16*g.n
-		for t.held > tableBytes && t.used.Len() > 1 {
-			last := t.used.Remove(t.used.Back()).(*table)
-			t.held -= 16 * last.g.n
-			delete(t.at, last.g)
-		}
+// readTable reads the entries of a group, their checksum compared.
+func readTable(g *group) ([]byte, error) {
+	b := make([]byte, 16*g.n+4)
+	if n, err := g.file.R.ReadAt(b, g.at+tableHead); n < len(b) {
+		return nil, fmt.Errorf("sector table at %#x: %w", g.at, err)
 	}
-	t.mu.Unlock()
-	x := e.Value.(*table)
-	x.once.Do(func() {
-		b := make([]byte, 16*g.n+4)
-		if n, err := g.file.R.ReadAt(b, g.at+tableHead); n < len(b) {
-			x.err = fmt.Errorf("sector table at %#x: %w", g.at, err)
-			return
-		}
-		x.b, x.err = sealed(b, int(16*g.n), g.at, "sector table")
-	})
-	return x.b, x.err
+	return sealed(b, int(16*g.n), g.at, "sector table")
 }
 
 // Digests are those that the image states of its medium.

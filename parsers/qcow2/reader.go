@@ -35,7 +35,7 @@ type Reader struct {
 	data      container.File // where clusters lie: f, or the external data file
 	backing   *container.File
 	l1        []uint64
-	l2        *tables
+	l2        *container.Kept[int64, []byte]
 	snapshots []Snapshot
 	chosen    *Snapshot
 	files     []string
@@ -256,7 +256,7 @@ type decoder struct {
 // decode fills dst with a compressed cluster.
 func (r *Reader) decode(cluster int64, dst []byte) error {
 	per := r.h.perTable()
-	l2, err := r.l2.get(int64(r.l1[cluster/per] & maskOffset))
+	l2, err := r.l2.Get(int64(r.l1[cluster/per] & maskOffset))
 	if err != nil {
 		return err
 	}

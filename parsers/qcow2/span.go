@@ -24,7 +24,7 @@ func (r *Reader) span(off, limit int64) container.Span {
 	if at%cluster != 0 || at+cluster > r.f.Size {
 		return container.Span{Len: limit, Kind: container.Corrupt, Err: fmt.Errorf("L2 table at %#x, in a file of %d bytes", at, r.f.Size)}
 	}
-	l2, err := r.l2.get(at)
+	l2, err := r.l2.Get(at)
 	if err != nil {
 		return container.Span{Len: limit, Kind: container.Corrupt, Err: err}
 	}

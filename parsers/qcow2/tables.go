@@ -1,60 +1,22 @@
 package qcow2
 
 import (
-	"container/list"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync"
+
+	"kanshiki/parsers/container"
 )
 
-// tables keeps the L2 tables that were used last, in the bytes of the file.
-type tables struct {
-	r    io.ReaderAt
-	size int64 // of a table
-	mu   sync.Mutex
-	max  int
-	at   map[int64]*list.Element
-	used *list.List // of *table, the last used in front
-}
-
-type table struct {
-	off  int64
-	once sync.Once
-	b    []byte
-	err  error
-}
-
-func newTables(r io.ReaderAt, size int64) *tables {
-	return &tables{r: r, size: size, max: int(max(tableBytes/size, 4)), at: map[int64]*list.Element{}, used: list.New()}
-}
-
-// get reads the table at an offset of the file.
-func (t *tables) get(off int64) ([]byte, error) {
-	t.mu.Lock()
-	e, ok := t.at[off]
-	if ok {
-		t.used.MoveToFront(e)
-	} else {
-		e = t.used.PushFront(&table{off: off})
-		t.at[off] = e
-		if t.used.Len() > t.max {
-			last := t.used.Back()
-			t.used.Remove(last)
-			delete(t.at, last.Value.(*table).off)
+// newTables keeps the L2 tables that were used last, in the bytes of the file.
+func newTables(r io.ReaderAt, size int64) *container.Kept[int64, []byte] {
+	return container.NewKept(tableBytes/size, func(off int64) ([]byte, error) {
+		b := make([]byte, size)
+		if n, err := r.ReadAt(b, off); n < len(b) {
+			return nil, fmt.Errorf("L2 table at %#x: %d of %d bytes: %w", off, n, len(b), err)
 		}
-	}
-	t.mu.Unlock()
-	x := e.Value.(*table)
-	x.once.Do(func() {
-		b := make([]byte, t.size)
-		if n, err := t.r.ReadAt(b, off); n < len(b) {
-			x.err = fmt.Errorf("L2 table at %#x: %d of %d bytes: %w", off, n, len(b), err)
-			return
-		}
-		x.b = b
+		return b, nil
 	})
-	return x.b, x.err
 }
 
 // entry is what an L2 entry says of a cluster.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
+
+	"kanshiki/parsers/container"
 )
 
 // Level is how hard frames are compressed.
@@ -45,7 +47,7 @@ func NewEncoder(level Level, frameSize int) (*Encoder, error) {
 
 // Encode appends the frame of a unit to dst.
 func (e *Encoder) Encode(dst, unit []byte) []byte {
-	if !allZero(unit) {
+	if !container.IsZero(unit) {
 		return e.z.EncodeAll(unit, dst)
 	}
 	z, ok := e.zero[len(unit)]
@@ -54,15 +56,4 @@ func (e *Encoder) Encode(dst, unit []byte) []byte {
 		e.zero[len(unit)] = z
 	}
 	return append(dst, z...)
-}
-
-var zeroPage [4096]byte
-
-func allZero(b []byte) bool {
-	for ; len(b) >= len(zeroPage); b = b[len(zeroPage):] {
-		if string(b[:len(zeroPage)]) != string(zeroPage[:]) {
-			return false
-		}
-	}
-	return string(b) == string(zeroPage[:len(b)])
 }
