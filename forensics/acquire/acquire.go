@@ -235,11 +235,11 @@ func (r *run) reopen(from string) (err error) {
 
 // do streams and finishes.
 func (r *run) do(ctx context.Context, o Options) (*Result, error) {
-	r.add = func(int64) {}
+	r.add, r.note = func(int64) {}, func(string) {}
 	if o.Progress != nil {
 		o.Progress.Start("acquiring", r.plan.Size)
 		o.Progress.Add(r.check.Next)
-		r.add = o.Progress.Add
+		r.add, r.note = o.Progress.Add, o.Progress.Note
 	}
 	if r.check.Next < r.plan.Size {
 		if err := r.stream(ctx); err != nil {

@@ -164,6 +164,8 @@ type killer struct {
 	kill func()
 }
 
+func (*killer) Note(string) {}
+
 func (k *killer) Start(string, int64) {}
 
 func (k *killer) Add(n int64) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -25,6 +26,7 @@ type Source interface {
 type Progress interface {
 	Start(what string, total int64)
 	Add(n int64)
+	Note(s string) // what could not be read so far
 }
 
 // run is one acquisition, from its beginning or a checkpoint on.
@@ -40,6 +42,7 @@ type run struct {
 	every  int64 // bytes between checkpoints
 	now    func() time.Time
 	add    func(int64)
+	note   func(string)
 
 	bad    []Bad
 	speed  Speed
@@ -102,7 +105,10 @@ func (r *run) stream(ctx context.Context) error {
 		}
 		j := &job{&batch{Batch: x}, make(chan *encoded, 1)}
 		j.b.refs.Store(int32(len(r.hashes.in)) + 1)
-		r.bad = appendBad(r.bad, x.Bad)
+		if len(x.Bad) > 0 {
+			r.bad = appendBad(r.bad, x.Bad)
+			r.note(unread(r.bad))
+		}
 		r.speed.add(x.Off, x.Took)
 		if next := x.Off + int64(len(x.Data)); m.due(next) {
 			j.b.mark = newMark(next, len(r.hashes.in))
@@ -130,6 +136,15 @@ func (r *run) stream(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// unread counts bad sectors in words.
+func unread(bad []Bad) string {
+	var n int64
+	for _, b := range bad {
+		n += b.Count
+	}
+	return fmt.Sprintf("%d sectors unread in %d places", n, len(bad))
 }
 
 // marker decides which batches have a checkpoint behind them.

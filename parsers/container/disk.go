@@ -173,14 +173,11 @@ func (d *Disk) damaged(off, n int64, err error) Range {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i, _ := slices.BinarySearchFunc(d.bad, off, func(b Range, off int64) int {
-		if b.Off+b.Len < off {
+		if b.Off <= off {
 			return -1
 		}
 		return 1
 	})
-	if i < len(d.bad) && d.bad[i].Off <= off && d.bad[i].Off+d.bad[i].Len >= off+n {
-		return r
-	}
 	d.bad = merge(slices.Insert(d.bad, i, r))
 	return r
 }

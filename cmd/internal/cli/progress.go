@@ -24,6 +24,7 @@ type Progress struct {
 	begun time.Time
 	shown time.Time
 	drawn bool
+	note  string
 }
 
 // ProgressModes are the words of --progress, the default first.
@@ -52,6 +53,13 @@ func (p *Progress) Start(what string, total int64) {
 	p.clear()
 	now := time.Now()
 	p.what, p.total, p.done, p.begun, p.shown = what, total, 0, now, now
+}
+
+// Note adds a few words to the lines from now on: what went wrong so far.
+func (p *Progress) Note(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note = s
 }
 
 // Add counts n more.
@@ -89,7 +97,7 @@ func (p *Progress) show(spent time.Duration) {
 		left = time.Duration(float64(spent) * float64(p.total-p.done) / float64(p.done)).Round(time.Second)
 	}
 	if p.mode == "json" {
-		b, err := json.Marshal(map[string]any{"progress": p.what, "done": p.done, "total": p.total, "seconds": spent.Seconds(), "left": left.Seconds()})
+		b, err := json.Marshal(map[string]any{"progress": p.what, "done": p.done, "total": p.total, "seconds": spent.Seconds(), "left": left.Seconds(), "note": p.note})
 		if err == nil {
 			fmt.Fprintf(p.w, "%s\n", b)
 		}
@@ -104,6 +112,9 @@ func (p *Progress) show(spent time.Duration) {
 	}
 	if left > 0 {
 		line += fmt.Sprintf("  %s left", left)
+	}
+	if p.note != "" {
+		line += "  " + escape.Text(p.note)
 	}
 	if p.mode == "bar" {
 		fmt.Fprintf(p.w, "\r%s\x1b[K", line)
