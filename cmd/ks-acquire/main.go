@@ -108,6 +108,7 @@ func parse(args []string, stdout io.Writer) (*request, error) {
 	f.IntVar(&q.read.retries, "retries", 1, "how often a bad sector is tried again: `n`")
 	f.DurationVar(&q.read.budget, "bad-budget", 20*time.Second, "longest `time` for one bad region before the rest of it is left")
 	f.StringVar(&q.read.mapFile, "map", "", "ddrescue `map` of a raw SOURCE: what it calls not read is not read")
+	f.StringVar(&q.read.snapshot, "snapshot", "", "`id` or name of the internal snapshot of a QCOW2 to convert, not its last state")
 	f.BoolVar(&q.resume, "resume", false, "go on with an image that was begun")
 	f.StringVar(&q.from, "continue", "", "go on in the folder of -o with this `image`, whose folder is full")
 	checkpoint := f.String("checkpoint", "", "`size` between two checkpoints (default 256MiB)")

@@ -20,9 +20,10 @@ import (
 
 // readOptions say how a medium that cannot be read everywhere is read.
 type readOptions struct {
-	retries int
-	budget  time.Duration
-	mapFile string
+	retries  int
+	budget   time.Duration
+	mapFile  string
+	snapshot string
 }
 
 // source is what is imaged: a device or a file of sectors, or an image that is
@@ -48,7 +49,7 @@ func (s *source) close() {
 // is, so that bad places in it are worked around.
 func open(ctx context.Context, q *request, stderr io.Writer) (*source, error) {
 	if !isDevice(q.source) {
-		e, err := evidence.OpenImage(ctx, q.source, evidence.Options{Map: q.read.mapFile})
+		e, err := evidence.OpenImage(ctx, q.source, evidence.Options{Map: q.read.mapFile, Snapshot: q.read.snapshot})
 		no, known := errors.AsType[*evidence.NotAnImage](err)
 		_, broken := errors.AsType[*evidence.Broken](err)
 		switch {
