@@ -272,7 +272,7 @@ func (r *run) do(ctx context.Context, o Options) (*Result, error) {
 
 // vacant refuses a name that is taken, by an image or its papers.
 func vacant(image string) error {
-	for _, name := range []string{PartialName(image), image, image + ".json", BlocksName(image)} {
+	for _, name := range []string{PartialName(image), image, image + ".json", image + ".jsonld", image + ".map", BlocksName(image)} {
 		_, err := os.Lstat(name)
 		if err == nil && name == PartialName(image) {
 			return fmt.Errorf("%s was begun and not finished: --resume goes on with it", image)

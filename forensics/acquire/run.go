@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -124,18 +125,14 @@ func (r *run) stream(ctx context.Context) error {
 	r.hashes.end()
 	workers.Wait()
 	writer.Wait()
-	if e := r.saver.end(); e != nil && err == nil {
-		err = e
-	}
-	if r.errOut != nil {
+	r.saver.end()
+	switch {
+	case r.errOut != nil:
 		return r.errOut
+	case err != nil && end != nil:
+		return errors.Join(err, r.saveLast(end))
 	}
-	if err != nil && end != nil {
-		if e := r.saveLast(end); e != nil {
-			return e
-		}
-	}
-	return err
+	return err // where all is written, no checkpoint matters any more
 }
 
 // unread counts bad sectors in words.
@@ -304,34 +301,35 @@ func (r *run) save(m *mark, p place) error {
 }
 
 // saver writes checkpoints beside the stream. One that comes while another is
-// being written is left out: there will be a next.
+// being written is left out: there will be a next. One that cannot be written
+// leaves the one before; the run goes on, and the progress says so.
 type saver struct {
-	in  chan func() error
-	err error
-	wg  sync.WaitGroup
-	r   *run
+	in chan func()
+	wg sync.WaitGroup
+	r  *run
 }
 
 func (s *saver) start(r *run) {
-	s.r, s.in = r, make(chan func() error, 1)
+	s.r, s.in = r, make(chan func(), 1)
 	s.wg.Go(func() {
 		for do := range s.in {
-			if err := do(); err != nil && s.err == nil {
-				s.err = err
-			}
+			do()
 		}
 	})
 }
 
 func (s *saver) save(m *mark, p place) {
 	select {
-	case s.in <- func() error { return s.r.save(m, p) }:
+	case s.in <- func() {
+		if err := s.r.save(m, p); err != nil {
+			s.r.note(fmt.Sprintf("no checkpoint: %v", err))
+		}
+	}:
 	default:
 	}
 }
 
-func (s *saver) end() error {
+func (s *saver) end() {
 	close(s.in)
 	s.wg.Wait()
-	return s.err
 }
