@@ -102,18 +102,18 @@ func (e *end) papers(stderr io.Writer) error {
 	if err := e.rescueMap().Write(&m, "Mapfile of "+name+", in the form of GNU ddrescue"); err != nil {
 		return err
 	}
-	if err := write(e.q.output+".map", m.Bytes()); err != nil {
+	if err := acquire.WriteFile(e.q.output+".map", m.Bytes()); err != nil {
 		return err
 	}
 	b, err := e.record.Bytes()
 	if err != nil {
 		return err
 	}
-	if err := write(custody.SidecarName(e.q.output), b); err != nil {
+	if err := acquire.WriteFile(custody.SidecarName(e.q.output), b); err != nil {
 		return err
 	}
 	if b, err = e.record.CaseUCO(); err == nil {
-		err = write(e.q.output+".jsonld", b)
+		err = acquire.WriteFile(e.q.output+".jsonld", b)
 	}
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (e *end) sign() error {
 	if err != nil {
 		return fmt.Errorf("sign with %s: %w", e.q.record.key, err)
 	}
-	return write(custody.SignatureName(name), sig)
+	return acquire.WriteFile(custody.SignatureName(name), sig)
 }
 
 // rescueMap says in ddrescue's words what was read.
@@ -156,29 +156,6 @@ func (e *end) rescueMap() *ddrescue.Map {
 		unread = append(unread, ddrescue.Block{Off: off, Len: min(b.Count*sector, size-off), Status: status})
 	}
 	return ddrescue.Of(size, unread)
-}
-
-// write writes a paper beside its name and renames it.
-func write(name string, b []byte) error {
-	tmp := name + ".tmp"
-	f, err := os.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if serr := f.Sync(); err == nil {
-		err = serr
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp, name)
-	}
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
 }
 
 // file notes the image in the case.

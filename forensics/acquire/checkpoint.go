@@ -104,5 +104,5 @@ func (c *Checkpoint) write(image string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(PartialName(image), b)
+	return WriteFile(PartialName(image), b)
 }

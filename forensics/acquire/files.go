@@ -163,8 +163,8 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// writeFile writes a small file beside its name, syncs it and renames it.
-func writeFile(name string, b []byte) error {
+// WriteFile writes a small file beside its name, syncs it and renames it.
+func WriteFile(name string, b []byte) error {
 	tmp := name + ".tmp"
 	f, err := os.Create(tmp)
 	if err != nil {

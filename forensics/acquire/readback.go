@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"kanshiki/forensics/evidence"
+	"kanshiki/forensics/internal/work"
 	"kanshiki/forensics/problem"
 )
 
@@ -160,7 +161,7 @@ func hashSegments(ctx context.Context, all []Segment) error {
 			return err
 		}
 		h := sha256.New()
-		_, err = io.CopyBuffer(h, readerContext{ctx, f}, make([]byte, 1<<20))
+		_, err = io.CopyBuffer(h, work.Reader(ctx, f), make([]byte, 1<<20))
 		f.Close()
 		if err != nil {
 			return err
@@ -168,19 +169,6 @@ func hashSegments(ctx context.Context, all []Segment) error {
 		all[i].SHA256 = hex.EncodeToString(h.Sum(nil))
 	}
 	return nil
-}
-
-// readerContext ends a copy when its context does.
-type readerContext struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r readerContext) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // Open opens the image that was made, in whatever folders it lies.

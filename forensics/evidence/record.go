@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"kanshiki/forensics/custody"
+	"kanshiki/forensics/internal/work"
 )
 
 // Record is the custody record of an image, to be held against the image: its
@@ -171,7 +172,7 @@ func (r *Record) segments(ctx context.Context) (faults []string, err error) {
 			faults = append(faults, fmt.Sprintf("%s has %d bytes, the record says %d", s.Name, st.Size(), s.Size))
 		case s.SHA256 != "":
 			h := sha256.New()
-			if _, err = io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, 1<<20)); err == nil && hex.EncodeToString(h.Sum(nil)) != s.SHA256 {
+			if _, err = io.CopyBuffer(h, work.Reader(ctx, f), make([]byte, 1<<20)); err == nil && hex.EncodeToString(h.Sum(nil)) != s.SHA256 {
 				faults = append(faults, s.Name+" is not the file that the record speaks of (SHA-256)")
 			}
 		}
@@ -181,19 +182,6 @@ func (r *Record) segments(ctx context.Context) (faults []string, err error) {
 		}
 	}
 	return faults, nil
-}
-
-// contextReader ends a copy when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // addTo puts to the verdict on the digests what the record says besides.
