@@ -52,6 +52,10 @@ func (e *end) finish(ctx context.Context, show *cli.Progress, stdout, stderr io.
 	return e.code()
 }
 
+// maxEntries bounds the memory that looking at files takes, 0.3 KiB each: the
+// machine that acquires may have little.
+const maxEntries = 100_000
+
 // readBack compares the image with what was read, and looks at what it holds.
 func (e *end) readBack(ctx context.Context) (err error) {
 	look := picture.New(e.res.Plan.Size)
@@ -62,7 +66,7 @@ func (e *end) readBack(ctx context.Context) (err error) {
 	e.picture = look.Picture()
 	if ev, err := e.res.Open(ctx); err == nil {
 		defer ev.Close()
-		if err := e.picture.Files(ctx, ev); err != nil {
+		if err := e.picture.Files(ctx, ev, maxEntries); err != nil {
 			return err
 		}
 	}
@@ -256,6 +260,11 @@ func (e *end) report(w io.Writer) {
 	if e.picture != nil {
 		for i, l := range e.picture.Lines(64) {
 			line([]string{"picture", ""}[i], "%s", l)
+		}
+		for _, v := range e.picture.Volumes {
+			if v.Note != "" {
+				line("", "volume %d: files %s", v.Number, v.Note)
+			}
 		}
 		for _, w := range e.picture.Warnings {
 			line("LOOK", "%s", w)

@@ -18,7 +18,7 @@ import (
 
 // picture prints what the image holds: lines of text, or one row of all.
 func (r *rows) picture(ctx context.Context, e *evidence.Evidence, p *picture.Picture) error {
-	if err := p.Files(ctx, e); err != nil {
+	if err := p.Files(ctx, e, 0); err != nil {
 		return err
 	}
 	p.Judge(nil)

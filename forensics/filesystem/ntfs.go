@@ -60,6 +60,16 @@ func OpenNTFS(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTF
 	return &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}, nil
 }
 
+// Slots tells how many entries the $MFT of a volume has room for, without
+// reading them: what OpenNTFS needs in memory goes with them.
+func Slots(r io.ReaderAt, size int64) (uint64, error) {
+	vol, err := ntfs.Open(r, size, ntfs.Options{})
+	if err != nil {
+		return 0, fmt.Errorf("open NTFS volume: %w", err)
+	}
+	return vol.Entries(), nil
+}
+
 // Catalog is the index of all entries, for what goes beyond FS.
 func (n *NTFS) Catalog() *ntfs.Catalog { return n.cat }
 

@@ -120,8 +120,12 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := see(data)
-	if err := whole.Files(ctx, e); err != nil {
+	if err := whole.Files(ctx, e, 0); err != nil {
 		t.Fatal(err)
+	}
+	few := see(data)
+	if err := few.Files(ctx, e, 10); err != nil || len(few.Volumes) != 1 || !strings.HasPrefix(few.Volumes[0].Note, "not looked at: ") {
+		t.Errorf("over the limit: %v, %+v", err, few.Volumes)
 	}
 	const from, to = 48 * mib, 80 * mib
 	used := whole.Volumes[0].Used
@@ -136,7 +140,7 @@ func TestFiles(t *testing.T) {
 	}
 	defer lost.Close()
 	p := see(data)
-	if err := p.Files(ctx, lost); err != nil {
+	if err := p.Files(ctx, lost, 0); err != nil {
 		t.Fatal(err)
 	}
 	v := p.Volumes[0]

@@ -20,6 +20,7 @@ type Volume struct {
 	Zero   int64    `json:"zero_bytes"` // of them
 	Empty  []string `json:"empty_files,omitempty"`
 	Files  int      `json:"empty_file_count"` // files of 1 MiB and more that are zeros from end to end
+	Note   string   `json:"note,omitempty"`   // why the files were not looked at
 }
 
 const (
@@ -27,11 +28,17 @@ const (
 	maxListed = 10
 )
 
-// Files holds the picture against the file systems in the image.
-func (p *Picture) Files(ctx context.Context, e *evidence.Evidence) error {
+// Files holds the picture against the file systems in the image. A volume whose
+// $MFT has room for more entries than limit is left out, and that is said: the
+// machine that acquires may have little memory. 0 is no limit.
+func (p *Picture) Files(ctx context.Context, e *evidence.Evidence, limit uint64) error {
 	vols, _ := volume.List(e.Image, e.Exhibit, e.Name)
 	for _, v := range vols {
 		if v.Kind != volume.NTFS {
+			continue
+		}
+		if n, err := filesystem.Slots(io.NewSectionReader(e.Image, v.Off, v.Len), v.Len); err == nil && limit > 0 && n > limit {
+			p.Volumes = append(p.Volumes, Volume{Number: v.Number, Note: fmt.Sprintf("not looked at: %d entries; ks-verify --picture does it", n)})
 			continue
 		}
 		n, err := filesystem.OpenNTFS(ctx, io.NewSectionReader(e.Image, v.Off, v.Len), v.Len, filesystem.Options{
