@@ -74,7 +74,7 @@ func TestGood(t *testing.T) {
 		`digests    FAIL .*md5: stated 00000000000000000000000000000000 \(--expect\), calculated f5634d95274d69e115c4d6f0be1331bb`)
 	expect(t, 0, "--hash sha256 smart.s01", `sha256 [0-9a-f]{64} \(calculated, nothing to compare with\)`)
 	expect(t, 0, "--verbose encase6.E01", `^  case number +2011-083$`, `^  notes +notes: 日本$`, `^  segments +1, encase6.E01 to encase6.E01$`)
-	expect(t, 0, "--formats", `^read\n  E01, S01`, `^  VMDK \(flat`, `^  AD1 `, `^  AFF4$`)
+	expect(t, 0, "--formats", `^read\n  E01, S01`, `^  VMDK \(flat`, `^  AD1 `, `^  DMG$`)
 	expect(t, 0, "--help", `^    ks-verify fixtures/quarantined-pc/quarantined-pc.E01$`)
 }
 
