@@ -81,12 +81,36 @@ func (r *Record) fault(format string, args ...any) {
 	r.faults = append(r.faults, fmt.Sprintf(format, args...))
 }
 
-// media are the digests of the whole medium in the record.
-func (r *Record) media() (out []Digest) {
-	for _, d := range r.Sidecar.Digests {
-		out = append(out, Digest{Alg: d.Alg, Sum: d.Sum, Scope: "media", Source: "custody record"})
+// strongest is the digest of the whole medium that speaks for all of them.
+func (r *Record) strongest() []Digest {
+	for i := len(Algorithms) - 1; i >= 0; i-- {
+		for _, d := range r.Sidecar.Digests {
+			if d.Alg == Algorithms[i] {
+				return []Digest{{Alg: d.Alg, Sum: d.Sum, Scope: "media", Source: "custody record"}}
+			}
+		}
 	}
-	return out
+	return nil
+}
+
+// compare holds what the image states of its medium against what the record
+// says: where that is the same, one proof serves both. rest is what the record
+// does not have.
+func (r *Record) compare(img Image) (said []string, same bool, rest []Digest) {
+	same = true
+	for _, d := range joined(img.Digests()) {
+		i := slices.IndexFunc(r.Sidecar.Digests, func(m custody.MediaDigest) bool { return m.Alg == d.Alg })
+		switch {
+		case i < 0:
+			rest = append(rest, d)
+		case r.Sidecar.Digests[i].Sum != d.Sum:
+			same = false
+			said = append(said, fmt.Sprintf("%s: stated %s (%s), recorded %s", d.Alg, d.Sum, d.Source, r.Sidecar.Digests[i].Sum))
+		default:
+			said = append(said, fmt.Sprintf("%s %s (%s, as recorded)", d.Alg, d.Sum, d.Source))
+		}
+	}
+	return said, same, rest
 }
 
 // recordCheck holds an image against its record: every MiB where there are
@@ -204,30 +228,24 @@ func (c *recordCheck) addTo(d *Check) {
 	}
 }
 
-// recorded is the verdict on the digests where every MiB was compared: what the
-// image states itself must be what the record says, and needs no computing.
-func recorded(img Image, c *recordCheck, bad *rangeSet) Check {
-	out := Check{Name: "digests", Verdict: Pass, Ranges: append(bad.in(0, 1<<62), c.bad...)}
-	slices.SortFunc(out.Ranges, func(a, b Range) int { return cmp.Compare(a.Off, b.Off) })
+// verdict on what was compared with the record: every MiB where there are
+// digests of them, and what the image states itself.
+func (c *recordCheck) verdict(img Image, bad *rangeSet) Check {
+	out := Check{Name: "digests", Verdict: Pass, Ranges: bad.in(0, 1<<62)}
 	var said []string
-	if n := len(out.Ranges); n > 0 {
-		out.Verdict = Fail
-		said = append(said, plural(n, "range")+" of the medium not as recorded")
-	} else {
+	if c.all {
+		out.Ranges = append(out.Ranges, c.bad...)
+		slices.SortFunc(out.Ranges, func(a, b Range) int { return cmp.Compare(a.Off, b.Off) })
 		said = append(said, fmt.Sprintf("every MiB has the SHA-256 of the custody record (root %s)", c.r.Blocks.Root))
-	}
-	for _, d := range joined(img.Digests()) {
-		i := slices.IndexFunc(c.r.Sidecar.Digests, func(m custody.MediaDigest) bool { return m.Alg == d.Alg })
-		switch {
-		case i < 0:
-			said = append(said, fmt.Sprintf("%s %s (%s) is not in the record, not compared", d.Alg, d.Sum, d.Source))
-		case c.r.Sidecar.Digests[i].Sum != d.Sum:
+		if n := len(out.Ranges); n > 0 {
 			out.Verdict = Fail
-			said = append(said, fmt.Sprintf("%s: stated %s (%s), recorded %s", d.Alg, d.Sum, d.Source, c.r.Sidecar.Digests[i].Sum))
-		default:
-			said = append(said, fmt.Sprintf("%s %s (%s, as recorded)", d.Alg, d.Sum, d.Source))
+			said[0] = plural(n, "range") + " of the medium not as recorded"
 		}
 	}
-	out.Detail = strings.Join(said, "; ")
+	more, same, _ := c.r.compare(img)
+	if !same {
+		out.Verdict = Fail
+	}
+	out.Detail = strings.Join(append(said, more...), "; ")
 	return out
 }

@@ -61,15 +61,17 @@ func newHash(alg string) hash.Hash {
 
 // Verify reads a whole image once and checks it: its structure, the checksum
 // of every part, and the digests of the media, each on a goroutine of its own.
-// Where a custody record has digests per MiB, these are compared on all cores
-// instead, and what the image states must be what the record says.
+// Where there is a custody record, its digests per MiB are compared on all cores
+// instead, or the strongest of the whole where it has none, and what the image
+// states must be what the record says.
 func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 	record := newRecordCheck(ctx, o.Record, img.Size())
-	want := slices.Clone(o.Expect)
-	if !record.wants() {
-		want = append(img.Digests(), want...)
-		if o.Record != nil {
-			want = append(want, o.Record.media()...)
+	want := append(img.Digests(), o.Expect...)
+	if record != nil { // what it says the same of is proven once
+		_, _, want = o.Record.compare(img)
+		want = append(want, o.Expect...)
+		if !record.all {
+			want = append(want, o.Record.strongest()...)
 		}
 	}
 	algs := slices.Clone(o.Hashes)
@@ -114,18 +116,16 @@ func Verify(ctx context.Context, img Image, o VerifyOptions) ([]Check, error) {
 	if c, ok := img.(interface{ Check() }); ok {
 		c.Check() // what reading did not need: copies of tables
 	}
-	var d Check
-	if record.wants() {
-		d = recorded(img, record, &bad)
+	d := digests(want, o.Hashes, sums, tail, &bad)
+	if record != nil {
+		v := record.verdict(img, &bad)
 		if len(want)+len(o.Hashes) > 0 {
-			more := digests(want, o.Hashes, sums, tail, &bad)
-			d.Detail += "; " + more.Detail
-			if more.Verdict == Fail {
-				d.Verdict = Fail
+			v.Detail = strings.TrimPrefix(v.Detail+"; "+d.Detail, "; ")
+			if d.Verdict == Fail {
+				v.Verdict = Fail
 			}
 		}
-	} else {
-		d = digests(want, o.Hashes, sums, tail, &bad)
+		d = v
 	}
 	record.addTo(&d)
 	return []Check{structure(img, &bad), checksums(img, &bad), d}, nil
