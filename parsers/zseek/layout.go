@@ -174,9 +174,10 @@ var ErrUnsupported = errors.New("not in frames that can be read one by one")
 
 // table is what the end of a file says of its seek table.
 type table struct {
-	start   int64 // of its skippable frame
-	entries int64
-	stride  int64
+	descriptor byte
+	start      int64 // of its skippable frame
+	entries    int64
+	stride     int64
 }
 
 // findTable reads the table's two ends. There is none where err is errNoTable.
@@ -191,6 +192,7 @@ func findTable(r io.ReaderAt, size int64) (t table, err error) {
 	c := cursor.At(b, size-footerSize)
 	t.entries = int64(c.U32("frames"))
 	d := c.U8("descriptor")
+	t.descriptor = d
 	if c.U32("magic") != magicSeekable {
 		return t, errNoTable
 	}

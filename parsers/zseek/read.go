@@ -117,6 +117,9 @@ func (m *Image) layout(r io.ReaderAt, size, first int64) (*layout, error) {
 	if err == nil {
 		l, err = readTable(r, size, t, each)
 	}
+	if err == nil && m.own && t.descriptor != checksums {
+		m.Reportf(size-footerSize+4, "the seek table's descriptor is %#02x", t.descriptor)
+	}
 	if err == nil && m.own && l.media != m.meta.Size {
 		err = cursor.Errorf(t.start, "seek table: %d bytes of %d", l.media, m.meta.Size)
 	}

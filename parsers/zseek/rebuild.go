@@ -39,6 +39,9 @@ func (c *checker) entry(e entry, at, media int64) error {
 		c.frames++
 		return nil
 	}
+	if e.sum != emptySum {
+		c.damaged(at, "the seek table has the checksum %08x of a frame that holds nothing", e.sum)
+	}
 	if len(c.pending) == 0 {
 		return nil
 	}
