@@ -1,6 +1,6 @@
 // Package ewf reads the Expert Witness Format, version 1: the images called
 // E01 (EnCase 1 to 7, linen, FTK Imager, guymager, libewf's EWF-X) and S01
-// (SMART), in one segment or thousands.
+// (SMART), in one segment or thousands. It writes the layout of EnCase 6.
 //
 // The layout follows "Expert Witness Compression Format specification" of the
 // libewf project, and what images of each writer really hold: a table without
@@ -22,11 +22,11 @@ package ewf
 
 // Limits on what hostile input can ask for.
 const (
-	MaxSections  = 1 << 20  // section descriptors in a whole set
-	MaxHeader    = 1 << 20  // inflated bytes of one header section
-	MaxTable     = 1 << 22  // entries in one table section, 16 MiB
-	MaxChunk     = 16 << 20 // bytes in one chunk
-	MaxSegment   = 65535    // the header stores 16 bits
-	maxErrorRuns = 1 << 16  // bad sector runs in one error2 section
-	maxProblems  = 1 << 12  // problems kept; more are counted
+	MaxSections = 1 << 20  // section descriptors in a whole set
+	MaxHeader   = 1 << 20  // inflated bytes of one header section
+	MaxTable    = 1 << 22  // entries in one table section, 16 MiB
+	MaxChunk    = 16 << 20 // bytes in one chunk
+	MaxSegment  = 65535    // the header stores 16 bits
+	MaxRuns     = 1 << 22  // bad sector runs in one error2 section, 32 MiB
+	maxProblems = 1 << 12  // problems kept; more are counted
 )

@@ -31,9 +31,10 @@ const MaxChunks = 1<<27 - 1
 // chunkSizes are those that are written: EnCase 7 accepts none above 512 KiB.
 var chunkSizes = []int64{32 << 10, 64 << 10, 128 << 10, 512 << 10}
 
-// ChunkSectors is how many sectors a chunk has in an image of so many bytes:
-// 32 KiB as long as the number of chunks stays under MaxChunks (4 TiB), then
-// 64 KiB (8 TiB), 128 KiB (16 TiB), 512 KiB (64 TiB and more).
+// ChunkSectors is how many sectors a chunk has in an image of so many bytes: 32
+// KiB of them as long as that makes no more than MaxChunks (just under 4 TiB),
+// then 64 KiB (8 TiB), 128 KiB (16 TiB), 512 KiB. From 64 TiB on there are more
+// than libewf opens, whatever the size.
 func ChunkSectors(media int64, sector int) int {
 	for _, chunk := range chunkSizes {
 		if (media+chunk-1)/chunk <= MaxChunks {

@@ -71,6 +71,8 @@ func (b *groupBuilder) check() {
 		g.n = h.n
 		if g.inTable && s.off == g.table[0].off {
 			g.dataStart = min(s.data()+tableHeadSize+h.n*4, s.end())
+		} else {
+			b.r.spare(g.seg, s, tableHeadSize+h.n*4+4)
 		}
 	}
 	if g.n < 0 && !g.inTable {

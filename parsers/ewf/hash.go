@@ -14,12 +14,19 @@ type Digest struct {
 	Source string // "hash", "digest" or "xhash": the section
 }
 
+// Payloads, in bytes: of hash, of digest, and of error2 before its runs.
+const (
+	hashSize   = 36
+	digestSize = 80
+	errorHead  = 520
+)
+
 // parseHash decodes the 36 bytes of a hash section.
 func parseHash(b []byte, off int64) ([]Digest, error) {
-	if len(b) < 36 {
-		return nil, cursor.Errorf(off, "hash section: need 36 bytes, have %d", len(b))
+	if len(b) < hashSize {
+		return nil, cursor.Errorf(off, "hash section: need %d bytes, have %d", hashSize, len(b))
 	}
-	body, err := checked(b[:36], off, "hash section")
+	body, err := checked(b[:hashSize], off, "hash section")
 	if err != nil {
 		return nil, err
 	}
@@ -28,10 +35,10 @@ func parseHash(b []byte, off int64) ([]Digest, error) {
 
 // parseDigest decodes the 80 bytes of a digest section (EnCase 6.12 and later).
 func parseDigest(b []byte, off int64) ([]Digest, error) {
-	if len(b) < 80 {
-		return nil, cursor.Errorf(off, "digest section: need 80 bytes, have %d", len(b))
+	if len(b) < digestSize {
+		return nil, cursor.Errorf(off, "digest section: need %d bytes, have %d", digestSize, len(b))
 	}
-	body, err := checked(b[:80], off, "digest section")
+	body, err := checked(b[:digestSize], off, "digest section")
 	if err != nil {
 		return nil, err
 	}
@@ -71,23 +78,22 @@ type SectorRun struct{ First, Count uint32 }
 
 // parseErrors decodes an error2 section.
 func parseErrors(b []byte, off int64) ([]SectorRun, error) {
-	const head = 520
-	if len(b) < head {
-		return nil, cursor.Errorf(off, "error2 section: need %d bytes, have %d", head, len(b))
+	if len(b) < errorHead {
+		return nil, cursor.Errorf(off, "error2 section: need %d bytes, have %d", errorHead, len(b))
 	}
-	if _, err := checked(b[:head], off, "error2 section"); err != nil {
+	if _, err := checked(b[:errorHead], off, "error2 section"); err != nil {
 		return nil, err
 	}
 	c := cursor.At(b, off)
 	n := int64(c.U32("number of runs"))
-	if n > maxErrorRuns || n*8+4 > int64(len(b)-head) {
-		return nil, cursor.Errorf(off, "error2 section: %d runs in %d bytes, limit %d", n, len(b)-head, maxErrorRuns)
+	if n > MaxRuns || n*8+4 > int64(len(b)-errorHead) {
+		return nil, cursor.Errorf(off, "error2 section: %d runs in %d bytes, limit %d", n, len(b)-errorHead, MaxRuns)
 	}
-	_, err := checked(b[head:head+n*8+4], off+head, "error2 runs")
+	_, err := checked(b[errorHead:errorHead+n*8+4], off+errorHead, "error2 runs")
 	if err != nil {
 		return nil, err
 	}
-	c.Seek(head, "runs")
+	c.Seek(errorHead, "runs")
 	out := make([]SectorRun, n)
 	for i := range out {
 		out[i] = SectorRun{c.U32("first sector"), c.U32("sectors")}

@@ -37,21 +37,22 @@ func (v Value) Name() string {
 	return v.ID
 }
 
-// inflateHeader inflates a header section up to MaxHeader bytes.
-func inflateHeader(b []byte, off int64, what string) ([]byte, error) {
+// inflateHeader inflates a header section up to MaxHeader bytes, and tells how
+// many bytes of the section that took.
+func inflateHeader(b []byte, off int64, what string) (text []byte, used int, err error) {
 	var d inflate.Decoder
 	for size := 1 << 14; ; size *= 8 {
 		out := make([]byte, min(size, MaxHeader))
-		n, _, err := d.Zlib(out, b)
+		n, used, err := d.Zlib(out, b)
 		switch {
 		case err == inflate.ErrTooLong && len(out) < MaxHeader:
 			continue
 		case err == inflate.ErrTooLong:
-			return nil, cursor.Errorf(off, "%s: inflates to more than %d bytes", what, MaxHeader)
+			return nil, len(b), cursor.Errorf(off, "%s: inflates to more than %d bytes", what, MaxHeader)
 		case err != nil:
-			return out[:n], cursor.Errorf(off, "%s: %v", what, err)
+			return out[:n], len(b), cursor.Errorf(off, "%s: %v", what, err)
 		}
-		return out[:n], nil
+		return out[:n], used, nil
 	}
 }
 

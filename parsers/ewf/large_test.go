@@ -7,19 +7,17 @@ import (
 	"testing"
 )
 
-// large is an image of 16 TiB in chunks of 32 KiB, 2^29 of them, made as it is
-// read: every chunk of a group is the same one of zeros.
+// large is an image of 16 TiB in chunks of 32 KiB, more than 2^29 of them, made
+// as it is read: every chunk of a group is the same one of zeros.
 type large struct {
-	head   []byte
-	chunk  []byte
-	groups int64
-	last   int64 // entries of the last group
-	full   []byte
-	short  []byte
+	head    []byte
+	chunk   []byte
+	entries []byte // of a table, and their checksum
 }
 
 const (
-	largeChunks = 1 << 29
+	largeGroups = 1<<29/tableEntries + 1
+	largeChunks = largeGroups * tableEntries
 	groupTable  = descriptorSize + tableHeadSize + 4*tableEntries + 4
 )
 
@@ -28,9 +26,11 @@ func newLarge(t *testing.T) *large {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &large{groups: (largeChunks + tableEntries - 1) / tableEntries}
-	l.last = largeChunks - (l.groups-1)*tableEntries
-	l.full, l.short = l.entries(tableEntries), l.entries(l.last)
+	l := &large{entries: make([]byte, 4*tableEntries, 4*tableEntries+4)}
+	for i := range tableEntries {
+		binary.LittleEndian.PutUint32(l.entries[4*i:], descriptorSize|1<<31)
+	}
+	l.entries = sealed(l.entries)
 	l.chunk, _ = e.Encode(nil, make([]byte, 32<<10))
 	w := &Writer{o: WriterOptions{Sectors: largeChunks * 64, BytesPerSector: 512, SectorsPerChunk: 64}}
 	l.head = append(append([]byte(nil), sigPhysical...), 1, 1, 0, 0, 0)
@@ -43,17 +43,7 @@ func newLarge(t *testing.T) *large {
 // group is the size of one: sectors, table, table2.
 func (l *large) group() int64 { return descriptorSize + int64(len(l.chunk)) + 2*groupTable }
 
-func (l *large) size() int64 { return int64(len(l.head)) + l.groups*l.group() + descriptorSize }
-
-// entries are those of a table, and their checksum.
-func (l *large) entries(n int64) []byte {
-	b := make([]byte, 4*tableEntries+4)
-	for i := range n {
-		binary.LittleEndian.PutUint32(b[4*i:], descriptorSize|1<<31)
-	}
-	binary.LittleEndian.PutUint32(b[4*n:], adler32.Checksum(b[:4*n]))
-	return b
-}
+func (l *large) size() int64 { return int64(len(l.head)) + largeGroups*l.group() + descriptorSize }
 
 // part gives the bytes of a group that begin at off in it: a descriptor with
 // what follows it, or a table's entries.
@@ -68,17 +58,13 @@ func (l *large) part(g, off int64) []byte {
 	if off >= sectors+groupTable {
 		kind, start = "table2", sectors+groupTable
 	}
-	n, entries := int64(tableEntries), l.full
-	if g == l.groups-1 {
-		n, entries = l.last, l.short
-	}
 	const head = descriptorSize + tableHeadSize
 	if off-start >= head {
-		return entries[off-start-head:]
+		return l.entries[off-start-head:]
 	}
 	b := append(descriptor(kind, at+start+groupTable, groupTable), make([]byte, tableHeadSize)...)
 	t := b[descriptorSize:]
-	binary.LittleEndian.PutUint32(t, uint32(n))
+	binary.LittleEndian.PutUint32(t, tableEntries)
 	binary.LittleEndian.PutUint64(t[8:], uint64(at))
 	binary.LittleEndian.PutUint32(t[20:], adler32.Checksum(t[:20]))
 	return b[off-start:]
@@ -87,7 +73,7 @@ func (l *large) part(g, off int64) []byte {
 func (l *large) ReadAt(p []byte, off int64) (int, error) {
 	for n := 0; n < len(p); {
 		at := off + int64(n)
-		switch end := int64(len(l.head)) + l.groups*l.group(); {
+		switch end := int64(len(l.head)) + largeGroups*l.group(); {
 		case at < int64(len(l.head)):
 			n += copy(p[n:], l.head[at:])
 		case at >= end:
@@ -100,7 +86,7 @@ func (l *large) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// 2^29 chunks open in a few megabytes: their table entries are read when a chunk
+// More than 2^29 chunks open in a few megabytes: their table entries are read when a chunk
 // is asked for, and forgotten.
 func TestLarge(t *testing.T) {
 	l := newLarge(t)

@@ -79,6 +79,7 @@ func (a *scanned) volume(r *Reader, seg *segment, s section) bool {
 	if v == nil {
 		return true
 	}
+	r.spare(seg, s, v.payload())
 	if a.vol != nil && a.volSound && err == nil {
 		if v.GUID != a.vol.GUID && v.GUID != [16]byte{} && a.vol.GUID != [16]byte{} {
 			r.report(seg, s.data()+64, fmt.Sprintf("belongs to another set (%x, the first segment says %x): not used", v.GUID, a.vol.GUID))
@@ -98,7 +99,9 @@ func (a *scanned) volume(r *Reader, seg *segment, s section) bool {
 func (a *scanned) text(r *Reader, seg *segment, s section) {
 	p, err := r.payload(seg, s, MaxHeader)
 	if err == nil {
-		p, err = inflateHeader(p, s.data(), s.kind)
+		var used int
+		p, used, err = inflateHeader(p, s.data(), s.kind)
+		r.spare(seg, s, int64(used))
 	}
 	if err != nil {
 		r.reportErr(seg, err)
@@ -128,20 +131,27 @@ func (a *scanned) text(r *Reader, seg *segment, s section) {
 }
 
 func (a *scanned) stated(r *Reader, seg *segment, s section) {
-	p, err := r.payload(seg, s, MaxHeader)
+	limit := int64(MaxHeader)
+	if s.kind == "error2" {
+		limit = errorHead + 8*MaxRuns + 4
+	}
+	p, err := r.payload(seg, s, limit)
 	if err != nil {
 		r.reportErr(seg, err)
 		return
 	}
 	var d []Digest
+	used := len(p)
 	switch s.kind {
 	case "hash":
+		used = hashSize
 		d, err = parseHash(p, s.data())
 	case "digest":
+		used = digestSize
 		d, err = parseDigest(p, s.data())
 	case "xhash":
 		var text []byte
-		if text, err = inflateHeader(p, s.data(), s.kind); err == nil {
+		if text, used, err = inflateHeader(p, s.data(), s.kind); err == nil {
 			var v []Value
 			if v, err = parseXML(text, s.data()); err == nil {
 				d, err = parseXHash(v, s.data())
@@ -151,8 +161,10 @@ func (a *scanned) stated(r *Reader, seg *segment, s section) {
 		var runs []SectorRun
 		if runs, err = parseErrors(p, s.data()); err == nil {
 			a.errs = append(a.errs, runs...)
+			used = errorHead + 8*len(runs) + 4
 		}
 	}
+	r.spare(seg, s, int64(used))
 	a.digests = append(a.digests, d...)
 	if err != nil {
 		r.reportErr(seg, err)

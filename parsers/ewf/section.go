@@ -152,6 +152,9 @@ func (r *Reader) sections(seg *segment) (out []section, ended bool) {
 		}
 		out = append(out, s)
 		if s.last() {
+			if n := seg.size - s.data(); n > 0 {
+				r.report(seg, s.data(), fmt.Sprintf("%d bytes behind section %q, the last", n, s.kind))
+			}
 			return out, true
 		}
 		if s.cut {
@@ -161,6 +164,12 @@ func (r *Reader) sections(seg *segment) (out []section, ended bool) {
 		if s.next <= off {
 			r.report(seg, off+16, fmt.Sprintf("section %q: next section at %#x is not after it", s.kind, s.next))
 			s.next = s.end()
+		}
+		switch end := s.end(); {
+		case s.next > end:
+			r.report(seg, end, fmt.Sprintf("%d bytes between section %q and the next belong to none", s.next-end, s.kind))
+		case s.next < end:
+			r.report(seg, s.next, fmt.Sprintf("section %q overlaps the next by %d bytes", s.kind, end-s.next))
 		}
 		off = s.next
 	}
@@ -216,6 +225,14 @@ func (r *Reader) payload(seg *segment, s section, limit int64) ([]byte, error) {
 		return nil, cursor.Errorf(s.data(), "section %q: %v", s.kind, err)
 	}
 	return b, nil
+}
+
+// spare reports the bytes of a payload behind what its kind of section holds: no
+// checksum covers them.
+func (r *Reader) spare(seg *segment, s section, used int64) {
+	if n := s.size - descriptorSize - used; n > 0 {
+		r.report(seg, s.data()+used, fmt.Sprintf("section %q: %d bytes behind what it holds", s.kind, n))
+	}
 }
 
 // readFull reads len(b) bytes; a short read is an error whatever the reader

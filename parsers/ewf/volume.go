@@ -43,6 +43,14 @@ type Volume struct {
 // ChunkSize is the number of media bytes in a full chunk.
 func (v *Volume) ChunkSize() int64 { return int64(v.SectorsPerChunk) * int64(v.BytesPerSector) }
 
+// payload is the size of the section's payload.
+func (v *Volume) payload() int64 {
+	if v.Short {
+		return volumeShort
+	}
+	return volumeLong
+}
+
 const (
 	maxMedia    = 1 << 60 // bytes; leaves room to add a chunk
 	volumeShort = 94

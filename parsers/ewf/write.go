@@ -50,9 +50,11 @@ const (
 	maxOffset    = math.MaxInt32  // of a chunk from its group's base: the top bit says compressed
 	writeBuffer  = 1 << 20        // bytes that are written at once
 	finalRoom    = 16 << 10       // kept in a segment for the sections at the end
-	volumeSize   = 1052           // payload of volume and data
 	closeRoom    = descriptorSize // next or done
 )
+
+// ErrRuns says that there are more runs of bad sectors than an image can name.
+var ErrRuns = errors.New("ewf: too many runs of bad sectors for the segment size")
 
 // Writer writes an image in the layout of EnCase 6. The layout follows "Expert
 // Witness Compression Format specification" of the libewf project; what other
@@ -89,30 +91,41 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 }
 
 func newWriter(o WriterOptions) (*Writer, error) {
+	v := Volume{SectorsPerChunk: uint32(o.SectorsPerChunk), BytesPerSector: uint32(o.BytesPerSector), Sectors: uint64(o.Sectors)}
 	switch {
-	case o.Sectors <= 0 || o.BytesPerSector <= 0 || o.SectorsPerChunk <= 0:
-		return nil, fmt.Errorf("ewf: %d sectors of %d bytes, %d to a chunk", o.Sectors, o.BytesPerSector, o.SectorsPerChunk)
-	case o.SegmentSize < MinSegment || o.SegmentSize < int64(4*o.SectorsPerChunk*o.BytesPerSector):
-		return nil, fmt.Errorf("ewf: segments of %d bytes are too small; at least %d", o.SegmentSize, max(MinSegment, 4*o.SectorsPerChunk*o.BytesPerSector))
+	case o.Sectors <= 0 || o.BytesPerSector <= 0 || o.SectorsPerChunk <= 0 || v.check(0) != nil:
+		return nil, fmt.Errorf("ewf: %d sectors of %d bytes, %d to a chunk, cannot be written", o.Sectors, o.BytesPerSector, o.SectorsPerChunk)
+	case o.SegmentSize < max(MinSegment, 4*v.ChunkSize()):
+		return nil, fmt.Errorf("ewf: segments of %d bytes are too small; at least %d", o.SegmentSize, max(MinSegment, 4*v.ChunkSize()))
 	case chunks(o) > math.MaxUint32:
 		return nil, fmt.Errorf("ewf: %d chunks do not fit the volume section; larger chunks make fewer", chunks(o))
 	}
-	return &Writer{o: o, buf: make([]byte, 0, writeBuffer+1<<19)}, nil
+	return &Writer{o: o, buf: make([]byte, 0, writeBuffer+1<<19)}, o.Header.check()
 }
 
 func chunks(o WriterOptions) int64 {
 	return (o.Sectors + int64(o.SectorsPerChunk) - 1) / int64(o.SectorsPerChunk)
 }
 
-// ResumeWriter goes on from a State. Segments after its own are the caller's to
-// delete, before.
+// stored is how many bytes chunk i takes at most: as it is, with its checksum.
+func (w *Writer) stored(i int64) int {
+	spc := int64(w.o.SectorsPerChunk)
+	return int(min(spc, w.o.Sectors-i*spc))*w.o.BytesPerSector + 4
+}
+
+// ResumeWriter goes on from a State, and cuts off what the segment holds behind
+// it. That the segment reaches that far is the caller's to know, and segments
+// after it are the caller's to delete, before.
 func ResumeWriter(o WriterOptions, s State) (*Writer, error) {
 	w, err := newWriter(o)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Entries)%4 != 0 || len(s.Entries)/4 > tableEntries || s.End < fileHeaderSize || s.Sectors >= s.End {
-		return nil, fmt.Errorf("ewf: a state with %d bytes of entries at %d", len(s.Entries), s.End)
+	n := int64(len(s.Entries) / 4)
+	if s.Segment < 1 || s.End < fileHeaderSize || s.End > o.SegmentSize || s.Chunks < n || s.Chunks > chunks(o) ||
+		len(s.Entries)%4 != 0 || n > tableEntries || (s.Sectors == 0) != (n == 0) ||
+		n > 0 && (s.Sectors < fileHeaderSize || s.Sectors+descriptorSize >= s.End) {
+		return nil, fmt.Errorf("ewf: not a state of this image: %d chunks, segment %d, %d bytes, %d entries from %d on", s.Chunks, s.Segment, s.End, n, s.Sectors)
 	}
 	for b := s.Entries; len(b) > 0; b = b[4:] {
 		w.entries = append(w.entries, binary.LittleEndian.Uint32(b))
@@ -123,7 +136,11 @@ func ResumeWriter(o WriterOptions, s State) (*Writer, error) {
 	if w.f, err = o.Reopen(s.Segment); err != nil {
 		return nil, err
 	}
-	return w, w.f.Truncate(s.End)
+	if err := w.f.Truncate(s.End); err != nil {
+		w.f.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // State flushes what was appended to the file and tells where it ends. The
@@ -187,16 +204,6 @@ func (w *Writer) flush() error {
 	return w.err
 }
 
-// descriptor makes the 76 bytes before a section's payload.
-func descriptor(kind string, next, size int64) []byte {
-	b := make([]byte, descriptorSize)
-	copy(b, kind)
-	binary.LittleEndian.PutUint64(b[16:], uint64(next))
-	binary.LittleEndian.PutUint64(b[24:], uint64(size))
-	binary.LittleEndian.PutUint32(b[72:], adler32.Checksum(b[:72]))
-	return b
-}
-
 func (w *Writer) section(kind string, payload []byte) {
 	size := int64(descriptorSize + len(payload))
 	w.put(descriptor(kind, w.s.End+size, size))
@@ -213,6 +220,9 @@ func (w *Writer) Append(stored []byte, compressed bool) error {
 	}
 	if w.s.Chunks == chunks(w.o) {
 		return errors.New("ewf: more chunks than the image has")
+	}
+	if most := w.stored(w.s.Chunks); len(stored) == 0 || len(stored) > most || compressed == (len(stored) == most) {
+		return fmt.Errorf("ewf: chunk %d in %d bytes, compressed %t; as it is it takes %d", w.s.Chunks, len(stored), compressed, most)
 	}
 	if w.s.Sectors != 0 && (len(w.entries) == tableEntries || w.s.End+int64(len(stored))-w.s.Sectors > maxOffset) {
 		w.closeGroup()
@@ -300,14 +310,19 @@ func (w *Writer) Close() error {
 }
 
 // Finish ends the image. A nil md5 leaves the hash section out and is zero in
-// digest, so does a nil sha1. A run of bad sectors must fit 32 bits: sectors
-// from 2^32 on cannot be named in an E01, and are an error here.
+// digest, as a nil sha1 is. Sectors from 2^32 on have no name in this format:
+// the caller must tell of those that are bad elsewhere. The runs of bad sectors,
+// 8 bytes each, must fit one segment, and MaxRuns; where they do not, nothing is
+// written and the error is ErrRuns.
 func (w *Writer) Finish(md5, sha1 []byte, bad []SectorRun) error {
 	if w.err != nil {
 		return w.err
 	}
 	if w.s.Chunks != chunks(w.o) {
 		return fmt.Errorf("ewf: %d of %d chunks were appended", w.s.Chunks, chunks(w.o))
+	}
+	if len(bad) > MaxRuns || int64(len(bad))*8+finalRoom > w.o.SegmentSize {
+		return fmt.Errorf("%w: %d", ErrRuns, len(bad))
 	}
 	w.closeGroup()
 	if int64(len(bad)*8) > finalRoom/2 && w.s.End+int64(len(bad)*8)+finalRoom > w.o.SegmentSize {
@@ -327,54 +342,4 @@ func (w *Writer) Finish(md5, sha1 []byte, bad []SectorRun) error {
 	}
 	w.last("done")
 	return w.endSegment()
-}
-
-// sealed appends the Adler-32 of a payload.
-func sealed(b []byte) []byte {
-	return binary.LittleEndian.AppendUint32(b, adler32.Checksum(b))
-}
-
-func digest(md5, sha1 []byte) []byte {
-	b := make([]byte, 76, 80)
-	copy(b, md5)
-	copy(b[16:], sha1)
-	return sealed(b)
-}
-
-func hash(md5 []byte) []byte {
-	b := make([]byte, 32, 36)
-	copy(b, md5)
-	return sealed(b)
-}
-
-func error2(bad []SectorRun) []byte {
-	b := make([]byte, 516, 520+8*len(bad)+4)
-	binary.LittleEndian.PutUint32(b, uint32(len(bad)))
-	b = sealed(b)
-	for _, r := range bad {
-		b = binary.LittleEndian.AppendUint32(b, r.First)
-		b = binary.LittleEndian.AppendUint32(b, r.Count)
-	}
-	return binary.LittleEndian.AppendUint32(b, adler32.Checksum(b[520:]))
-}
-
-// volume is the payload of volume and data.
-func (w *Writer) volume() []byte {
-	b := make([]byte, volumeSize-4, volumeSize)
-	if !w.o.Removable {
-		b[0] = 1
-	}
-	le := binary.LittleEndian
-	le.PutUint32(b[4:], uint32(chunks(w.o)))
-	le.PutUint32(b[8:], uint32(w.o.SectorsPerChunk))
-	le.PutUint32(b[12:], uint32(w.o.BytesPerSector))
-	le.PutUint64(b[16:], uint64(w.o.Sectors))
-	b[36] = 1 // an image
-	if w.o.Physical {
-		b[36] |= 2
-	}
-	b[52] = map[Level]byte{None: 0, Fast: 1, Default: 1, Best: 2}[w.o.Level]
-	le.PutUint32(b[56:], 1) // bad places are told to the sector
-	copy(b[64:], w.o.GUID[:])
-	return sealed(b)
 }

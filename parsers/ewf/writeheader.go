@@ -19,10 +19,21 @@ const (
 )
 
 const (
-	maxField  = 2999 // letters of a free text
+	maxField  = 2999 // UTF-16 units of a free text: libewf's users tell of less than 3000
 	maxTool   = 11
 	maxSystem = 23
 )
+
+// check refuses what would be cut: half a sentence may say the opposite.
+func (h Header) check() error {
+	for _, f := range []struct{ name, text string }{{"case", h.Case}, {"exhibit", h.Exhibit}, {"examiner", h.Examiner},
+		{"description", h.Description}, {"notes", h.Notes}, {"model", h.Model}, {"serial", h.Serial}} {
+		if n := len(utf16.Encode([]rune(f.text))); n > maxField {
+			return fmt.Errorf("ewf: %s has %d letters; the format holds %d", f.name, n, maxField)
+		}
+	}
+	return nil
+}
 
 // header2 is UTF-16LE with a byte order mark, lines end in \n, times are
 // seconds since 1970.
@@ -61,7 +72,7 @@ func header(h Header) []byte {
 func row(values []string) string {
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = cutTo(strings.Map(func(r rune) rune {
+		out[i] = strings.Map(func(r rune) rune {
 			switch {
 			case r == '\t' || r == '\r' || r == '\n':
 				return ' '
@@ -69,7 +80,7 @@ func row(values []string) string {
 				return -1
 			}
 			return r
-		}, v), maxField)
+		}, v)
 	}
 	return strings.Join(out, "\t")
 }
