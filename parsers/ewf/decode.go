@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/adler32"
 	"slices"
 	"sort"
 	"sync"
@@ -67,11 +66,11 @@ func (d *decoder) raw(stored, dst []byte, at int64) error {
 		return cursor.Errorf(at, "chunk: need %d bytes and a checksum, have %d", len(dst), len(stored))
 	}
 	want := binary.LittleEndian.Uint32(stored[len(dst):])
-	have := adler32.Checksum(stored[:len(dst)])
+	have := inflate.Sum(stored[:len(dst)])
 	if have != want {
 		n := len(stored) - 4
 		if n <= len(dst) || n > len(d.spill) ||
-			adler32.Checksum(stored[:n]) != binary.LittleEndian.Uint32(stored[n:]) {
+			inflate.Sum(stored[:n]) != binary.LittleEndian.Uint32(stored[n:]) {
 			return cursor.Errorf(at, "chunk: checksum %08x, calculated %08x", want, have)
 		}
 	}

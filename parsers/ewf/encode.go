@@ -2,7 +2,6 @@ package ewf
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 
 	"kanshiki/parsers/container"
 	"kanshiki/parsers/internal/inflate"
@@ -67,14 +66,14 @@ func (e *Encoder) Encode(dst, chunk []byte) (out []byte, compressed bool) {
 	if e.z != nil && container.IsZero(chunk) {
 		z, ok := e.zero[len(chunk)]
 		if !ok {
-			z = e.z.Zlib(nil, chunk, adler32.Checksum(chunk))
+			z = e.z.Zlib(nil, chunk, inflate.Sum(chunk))
 			e.zero[len(chunk)] = z
 		}
 		if len(z) < len(chunk)+4 {
 			return append(dst, z...), true
 		}
 	}
-	sum := adler32.Checksum(chunk)
+	sum := inflate.Sum(chunk)
 	from := len(dst)
 	if e.z != nil {
 		if dst = e.z.Zlib(dst, chunk, sum); len(dst)-from < len(chunk)+4 {

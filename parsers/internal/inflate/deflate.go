@@ -2,7 +2,6 @@ package inflate
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -51,6 +50,3 @@ func (e *Encoder) Zlib(dst, src []byte, sum uint32) []byte {
 	e.out.b = nil
 	return out
 }
-
-// Sum is the checksum of a zlib stream.
-func Sum(b []byte) uint32 { return adler32.Checksum(b) }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/adler32"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -109,6 +110,40 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%s: a damaged stream is taken", name)
 			}
 		}
+	}
+}
+
+// Sum is what the standard library says, at every length, for bytes that fill
+// the lanes too.
+func TestSum(t *testing.T) {
+	full := bytes.Repeat([]byte{0xFF}, 3<<20)
+	noise := plain()["noise"]
+	for n := range 2000 {
+		for _, b := range [][]byte{full[:n], noise[:n], noise[n%7 : 20*n%40000+7]} {
+			if got, want := Sum(b), adler32.Checksum(b); got != want {
+				t.Fatalf("%d bytes: %08x, expected %08x", len(b), got, want)
+			}
+		}
+	}
+	for _, b := range [][]byte{full, noise, nil} {
+		if got, want := Sum(b), adler32.Checksum(b); got != want {
+			t.Errorf("%d bytes: %08x, expected %08x", len(b), got, want)
+		}
+	}
+	if got := Sum([]byte("Wikipedia")); got != 0x11E60398 { // by hand
+		t.Errorf("%08x", got)
+	}
+}
+
+func BenchmarkSum(b *testing.B) {
+	chunk := plain()["noise"][:32<<10]
+	for name, sum := range map[string]func([]byte) uint32{"here": Sum, "standard library": adler32.Checksum} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(chunk)))
+			for b.Loop() {
+				sum(chunk)
+			}
+		})
 	}
 }
 
