@@ -1,17 +1,17 @@
 package container
 
-import (
-	"fmt"
-	"sync"
-)
+import "sync"
 
 // cache keeps decoded units, the last used ones, and decodes each once however
-// many ask for it.
+// many ask for it. A buffer is used again when its unit was dropped and nobody
+// reads it any more.
 type cache struct {
 	mu         sync.Mutex
 	max        int
+	size       int64 // of a unit
 	units      map[int64]*unit
 	head, tail *unit // most and least recently used
+	free       [][]byte
 	at, want   int64 // on the medium: the unit read last, and where a sequential reader would go on
 }
 
@@ -20,29 +20,55 @@ type unit struct {
 	data       []byte
 	err        error
 	done       chan struct{}
+	uses       int // goroutines that read or fill it; guarded by the cache's mu, as is all below
+	dropped    bool
 	prev, next *unit
 }
 
-func newCache(n int) *cache { return &cache{max: n, units: map[int64]*unit{}} }
+func newCache(n int, size int64) *cache {
+	return &cache{max: n, size: size, units: map[int64]*unit{}, at: -1, want: -1}
+}
 
 // get finds a unit or makes its place; mine tells that the caller must fill it
-// and close done.
+// and close done. The caller gives it back with put.
 func (c *cache) get(number int64) (u *unit, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if u = c.units[number]; u != nil {
+		u.uses++
 		c.unlink(u)
 		c.push(u)
 		return u, false
 	}
 	for len(c.units) >= c.max {
-		delete(c.units, c.tail.number)
-		c.unlink(c.tail)
+		old := c.tail
+		delete(c.units, old.number)
+		c.unlink(old)
+		old.dropped = true
+		c.reuse(old)
 	}
-	u = &unit{number: number, done: make(chan struct{})}
+	u = &unit{number: number, done: make(chan struct{}), uses: 1}
+	if n := len(c.free); n > 0 {
+		u.data, c.free = c.free[n-1], c.free[:n-1]
+	}
 	c.units[number] = u
 	c.push(u)
 	return u, true
+}
+
+func (c *cache) put(u *unit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u.uses--
+	c.reuse(u)
+}
+
+// reuse takes the buffer of a unit that is of no use any more.
+func (c *cache) reuse(u *unit) {
+	if u.dropped && u.uses == 0 {
+		c.free = append(c.free, u.data)
+		u.data = nil
+	}
 }
 
 func (c *cache) push(u *unit) {
@@ -68,20 +94,34 @@ func (c *cache) unlink(u *unit) {
 	}
 }
 
-// unit copies a part of a compressed unit. A read of a whole unit goes past the
-// cache.
-func (d *Disk) unit(s Span, p []byte, off int64) error {
-	if s.Skip == 0 && s.Len == d.l.UnitSize {
+// next tells a cache which unit is read, by where it begins on the medium, and
+// whether the reader goes through the medium in order and has come to a new one.
+func (c *cache) next(off int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == off {
+		return false
+	}
+	sequential := c.want == off
+	c.at, c.want = off, off+c.size
+	return sequential
+}
+
+// unit copies a part of a compressed unit. A whole unit of a large read is
+// decoded where it is wanted; others are kept, and those behind them decoded
+// ahead.
+func (d *Disk) unit(s Span, p []byte, off int64, large bool) error {
+	if large && int64(len(p)) == d.l.UnitSize {
 		return d.l.Decode(s.Unit, p)
 	}
-	if s.Skip < 0 || s.Skip+s.Len > d.l.UnitSize {
-		return fmt.Errorf("bytes %d to %d of a unit of %d", s.Skip, s.Skip+s.Len, d.l.UnitSize)
-	}
 	u, mine := d.cache.get(s.Unit)
+	defer d.cache.put(u)
 	if mine {
 		d.fill(u)
 	}
-	d.ahead(off - s.Skip)
+	if !large && d.cache.next(off-s.Skip) {
+		d.ahead(off - s.Skip)
+	}
 	<-u.done
 	if u.err != nil {
 		return u.err
@@ -92,25 +132,18 @@ func (d *Disk) unit(s Span, p []byte, off int64) error {
 
 func (d *Disk) fill(u *unit) {
 	defer close(u.done)
-	u.data = make([]byte, d.l.UnitSize)
+	if u.data == nil {
+		u.data = make([]byte, d.l.UnitSize)
+	} else {
+		clear(u.data)
+	}
 	u.err = d.l.Decode(u.number, u.data)
 }
 
-// ahead decodes the units behind one that begins at off, where its reader goes
-// through the medium in order.
+// ahead decodes the units behind one that begins at off: as many as there are
+// workers, but no more than the cache can hold beside what is read now.
 func (d *Disk) ahead(off int64) {
-	d.cache.mu.Lock()
-	sequential := d.cache.want == off
-	if d.cache.at == off { // the same unit again
-		d.cache.mu.Unlock()
-		return
-	}
-	d.cache.at, d.cache.want = off, off+d.l.UnitSize
-	d.cache.mu.Unlock()
-	if !sequential {
-		return
-	}
-	for range d.l.Workers {
+	for range min(d.l.Workers, d.cache.max-2) {
 		if off += d.l.UnitSize; off >= d.l.Size {
 			return
 		}
@@ -125,11 +158,13 @@ func (d *Disk) ahead(off int64) {
 		}
 		u, mine := d.cache.get(s.Unit)
 		if !mine {
+			d.cache.put(u)
 			<-d.sem
 			continue
 		}
 		d.wg.Go(func() {
 			d.fill(u)
+			d.cache.put(u)
 			<-d.sem
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -206,13 +207,20 @@ func TestBadSector(t *testing.T) {
 	media := make([]byte, 64<<10)
 	rand.NewChaCha8([32]byte{5}).Read(media)
 	for name, c := range map[string]struct {
-		r        io.ReaderAt
-		off, len int64
+		r            io.ReaderAt
+		at, off, len int64
 	}{
-		"a bad sector": {bad{bytes.NewReader(media), 20 * 512}, 20 * 512, 512},
-		"a cut file":   {bytes.NewReader(media[:50<<10]), 50 << 10, 14 << 10},
+		"a bad sector":                  {bad{bytes.NewReader(media), 20 * 512}, 0, 20 * 512, 512},
+		"a cut file":                    {bytes.NewReader(media[:50<<10]), 0, 50 << 10, 14 << 10},
+		"a bad sector, stored at 1,100": {bad{bytes.NewReader(media), 20 * 512}, 1100, 20*512 - 1100, 512},
+		"a cut file, stored at 1,100":   {bytes.NewReader(media[:50<<10]), 1100, 50<<10 - 1100, 14 << 10},
+		"behind all offsets":            {bytes.NewReader(nil), math.MaxInt64 - 100, 0, 64 << 10},
 	} {
-		d := New(Layout{Size: int64(len(media)), Span: func(off, limit int64) Span { return Span{Len: limit, From: c.r, At: off} }})
+		media := media[min(c.at, 2000):]
+		if c.at > 2000 {
+			media = make([]byte, 64<<10)
+		}
+		d := New(Layout{Size: int64(len(media)), Span: func(off, limit int64) Span { return Span{Len: limit, From: c.r, At: c.at + off} }})
 		got := make([]byte, len(media))
 		_, err := d.ReadAt(got, 0)
 		e, ok := errors.AsType[*Error](err)
@@ -224,27 +232,6 @@ func TestBadSector(t *testing.T) {
 		if !bytes.Equal(got, media) {
 			t.Errorf("%s: other bytes", name)
 		}
-	}
-}
-
-// A reader that goes through the medium in order finds the next units decoded,
-// and each is decoded once.
-func TestSequential(t *testing.T) {
-	l := newLayout()
-	d := l.disk()
-	p := make([]byte, 100)
-	for off := int64(0); off < d.Size(); off += 100 {
-		d.ReadAt(p, off)
-	}
-	d.Close()
-	want := int32(0)
-	for u := range int64(40) {
-		if s := l.span(u*unitSize, 1); s.Kind == Data && s.From == nil {
-			want++
-		}
-	}
-	if n := l.decoded.Load(); n != want {
-		t.Errorf("%d units decoded, there are %d", n, want)
 	}
 }
 
@@ -280,17 +267,5 @@ func TestProblems(t *testing.T) {
 	}
 	if p := l.Problems(); len(p) != maxProblems+1 || p[0].What != "the same" || p[maxProblems].What != "11 more problems" {
 		t.Errorf("%d, %+v", len(p), p[len(p)-1])
-	}
-}
-
-func BenchmarkUnits(b *testing.B) {
-	l := newLayout()
-	d := l.disk()
-	p := make([]byte, 100)
-	b.ReportAllocs()
-	off := int64(0)
-	for b.Loop() {
-		d.ReadAt(p, off)
-		off = (off + 777) % (d.Size() - 200)
 	}
 }
