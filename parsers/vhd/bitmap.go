@@ -36,3 +36,20 @@ func (m *maps) run(at, in, limit int64) (own bool, n int64, err error) {
 	}
 	return own, min(n, limit), nil
 }
+
+// never gives the zeros of sectors that the bitmap calls never written, and
+// tells what lies there all the same.
+type never struct {
+	r     *Reader
+	block int64
+	at    int64 // of its bitmap
+}
+
+func (n never) ReadAt(p []byte, off int64) (int, error) {
+	k, _ := n.r.f.R.ReadAt(p, off)
+	if !container.IsZero(p[:k]) {
+		n.r.problems.Reportf(n.at, "block %d: bytes are stored in sectors that its bitmap calls never written; they are given as zeros", n.block)
+	}
+	clear(p)
+	return len(p), nil
+}

@@ -9,17 +9,20 @@
 // checksum, the table and the content have none.
 //
 // The medium's size is the footer's "current size", not its geometry: the
-// geometry ends at 127 GiB and is rounded. In a dynamic disk the bitmaps of the
-// blocks are not looked at, as Windows does not; in a differencing disk they
-// tell whose each sector is. A parent that is missing or another leaves what
-// the disk does not store unknown, not zero.
+// geometry ends at 127 GiB and is rounded. The bitmap of a block tells whose its
+// sectors are in a differencing disk. In a dynamic one it tells which were never
+// written: they are zero, and bytes that lie there all the same are a problem,
+// since programs do not agree (libvhdi gives zeros as well, qemu-img the bytes).
+// A parent that is missing or another leaves what the disk does not store
+// unknown, not zero.
 package vhd
 
 // Limits on what hostile input can ask for.
 const (
 	MaxParents = 32       // disks below each other
 	MaxBlock   = 1 << 30  // bytes of a block; 2 MiB as a rule
-	MaxTable   = 64 << 20 // bytes of the table of blocks: 32 TiB in blocks of 2 MiB
+	MaxTable   = 16 << 20 // bytes of the table of blocks: 8 TiB in blocks of 2 MiB; the format ends at 2
 	maxLocator = 64 << 10 // bytes of a parent's name
-	bitmaps    = 8 << 20  // bytes of bitmaps that are kept
+	bitmaps    = 2 << 20  // bytes of bitmaps that are kept
+	maxTold    = 16       // faults of the table that are told one by one
 )

@@ -87,51 +87,73 @@ func parseFooter(b []byte) (f *Footer, sound bool, err error) {
 	return f, want == sum(b, 64), nil
 }
 
-// readFooter finds the footer at the end of the file or its copy at the start.
-func readFooter(f container.File, problems *container.Problems) (*Footer, error) {
-	var doubt *Footer
-	var first error
-	for _, at := range []int64{f.Size - footerSize, f.Size - footerSize + 1, 0} {
-		b := make([]byte, min(footerSize, f.Size-at))
-		if at < 0 || len(b) < footerSize-1 {
-			continue
-		}
-		if n, err := f.R.ReadAt(b, at); n < len(b) {
-			problems.Reportf(at, "footer: %v", err)
-			continue
-		}
-		ft, sound, err := parseFooter(b)
-		switch {
-		case err != nil:
-			if first == nil {
-				first = err
-			}
-		case sound && (at != 0 || f.Size == footerSize):
-			return ft, nil
-		case sound:
-			problems.Reportf(f.Size-footerSize, "no sound footer at the end of the file; its copy at the start is used")
-			return ft, nil
-		case doubt == nil:
-			problems.Reportf(at, "footer: its checksum is wrong")
-			doubt = ft
+// footerAt reads the footer, or its copy, at a place of the file.
+func footerAt(f container.File, at int64) (ft *Footer, b []byte, sound bool, err error) {
+	if at < 0 || f.Size-at < footerSize-1 {
+		return nil, nil, false, io.ErrUnexpectedEOF
+	}
+	b = make([]byte, min(footerSize, f.Size-at))
+	if n, err := f.R.ReadAt(b, at); n < len(b) {
+		return nil, nil, false, cursor.Errorf(at, "footer: %w", err)
+	}
+	ft, sound, err = parseFooter(b)
+	return ft, b, sound, cursor.AddBase(err, at)
+}
+
+// readFooter finds the footer, by its copy at the start too, and tells where
+// the one at the end begins: at the file's end where there is none.
+func readFooter(f container.File, problems *container.Problems) (*Footer, int64, error) {
+	end := f.Size - footerSize
+	ft, b, sound, err := footerAt(f, end)
+	if err != nil {
+		var err2 error
+		if ft, b, sound, err2 = footerAt(f, end+1); err2 == nil {
+			end, err = end+1, nil
 		}
 	}
-	if doubt == nil {
-		if first == nil {
-			first = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("no footer: %w", first)
+	if err != nil {
+		end = f.Size
 	}
-	return doubt, nil
+	if ft != nil && ft.Type == Fixed && (sound || ft.CurrentSize == uint64(end)) { // has no copy: what is at the start is content
+		checksum(sound, end, problems)
+		return ft, end, nil
+	}
+	at := end
+	same, b2, sound2, err2 := footerAt(f, 0)
+	if err2 == nil && same.Type == Fixed && end > 0 {
+		err2 = cursor.Errorf(60, "disk type %d", same.Type)
+	}
+	switch {
+	case err2 != nil && ft == nil:
+		return nil, 0, fmt.Errorf("no footer: %w", err)
+	case err2 != nil:
+		problems.Reportf(0, "the copy of the footer: %v", err2)
+	case ft == nil || !sound && sound2:
+		if err == nil {
+			err = errors.New("its checksum is wrong")
+		}
+		problems.Reportf(end, "the footer at the end of the file: %v; its copy at the start is used", err)
+		ft, sound, at = same, sound2, 0
+	case !bytes.Equal(b, b2[:len(b)]):
+		problems.Reportf(0, "the copy of the footer is not like the footer")
+	}
+	checksum(sound, at, problems)
+	return ft, end, nil
+}
+
+func checksum(sound bool, at int64, problems *container.Problems) {
+	if !sound {
+		problems.Reportf(at, "footer: its checksum is wrong")
+	}
 }
 
 // header is that of dynamic and differencing disks.
 type header struct {
 	tableAt    int64
-	entries    int64
+	entries    int64 // of the table
 	block      int64
 	parentID   [16]byte
-	parentTime uint32
+	parentTime uint32   // when the parent was written last, in seconds since 2000
 	parents    []string // names of the parent, the relative one first
 }
 
@@ -149,13 +171,16 @@ func readHeader(f container.File, at uint64, problems *container.Problems) (*hea
 	}
 	c.U64BE("data offset")
 	h := &header{tableAt: int64(min(c.U64BE("table offset"), 1<<62))}
-	c.U32BE("version")
+	version := c.U32BE("version")
 	h.entries, h.block = int64(c.U32BE("entries")), int64(c.U32BE("block size"))
 	want := c.U32BE("checksum")
 	copy(h.parentID[:], c.Take(16, "identifier of the parent"))
 	h.parentTime = c.U32BE("time of the parent")
 	if want != sum(b, 36) {
 		problems.Reportf(int64(at), "header: its checksum is wrong")
+	}
+	if version>>16 != 1 {
+		problems.Reportf(int64(at)+24, "header: version %#x", version)
 	}
 	switch {
 	case h.block < 512 || h.block > MaxBlock || h.block&(h.block-1) != 0:
@@ -217,8 +242,15 @@ func text(b []byte, order binary.ByteOrder) string {
 }
 
 // Time is when the disk was made or last changed, as its writer says.
-func (f *Footer) Time() time.Time {
-	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(f.Seconds) * time.Second)
+func (f *Footer) Time() time.Time { return stamp(f.Seconds) }
+
+func stamp(seconds uint32) time.Time {
+	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
+}
+
+// uuid is an identifier as people write it: its bytes in their order.
+func uuid(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // Variant names the type of disk.

@@ -137,13 +137,13 @@ func TestDynamic(t *testing.T) {
 		bad   int64
 	}{
 		"no footer":         {func(b []byte) []byte { return b[:len(b)-footerSize] }, false, "its copy at the start is used", 0},
-		"footer's checksum": {func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, false, "footer: its checksum is wrong", 0},
-		"both checksums":    {func(b []byte) []byte { b[len(b)-1] ^= 1; b[511] ^= 1; return b }, false, "footer: its checksum is wrong", 0},
+		"footer's checksum": {func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, false, "its checksum is wrong", 0},
+		"both checksums":    {func(b []byte) []byte { b[len(b)-1] ^= 1; b[511] ^= 1; return b }, false, "its checksum is wrong", 0},
 		"both cookies":      {func(b []byte) []byte { b[len(b)-512] ^= 1; b[0] ^= 1; return b }, true, "", 0},
 		"header's checksum": {func(b []byte) []byte { b[512+700] ^= 1; return b }, false, "header: its checksum is wrong", 0},
 		"header's cookie":   {func(b []byte) []byte { b[512] ^= 1; return b }, true, "", 0},
 		"block far away":    {func(b []byte) []byte { b[1536] = 0x70; return b }, false, "", block},
-		"one place twice":   {func(b []byte) []byte { copy(b[1536:1540], b[1536+20:]); return b }, false, "blocks 0 and 5 are stored at the same place", 0},
+		"one place twice":   {func(b []byte) []byte { copy(b[1536:1540], b[1536+20:]); return b }, false, "blocks 0 and 5 overlap, at 0xa00", 0},
 	} {
 		r, err := open(c.harm(bytes.Clone(file)), Options{})
 		if (err != nil) != c.fails {
