@@ -12,7 +12,8 @@
 // Hyper-V gives it; in a differencing disk one that is not present is the
 // parent's. A parent that is missing or another leaves what the disk does not
 // store unknown, not zero. A log that is not sound is not replayed, and that is
-// said: the disk may then be of two times.
+// said: the disk may then be of two times. Entries that are torn or damaged behind
+// the last one that was replayed are a problem.
 package vhdx
 
 import "errors"
@@ -26,6 +27,7 @@ const (
 	maxLocator = 1 << 20   // bytes of a parent locator
 	batPart    = 64 << 10  // bytes of the table that are read at once
 	bitmapPart = 4 << 10   // bytes of a sector bitmap that are read at once
+	maxTold    = 16        // faults of the table that are told one by one
 )
 
 // ErrUnsupported is in the error for a disk that is known but not read.

@@ -34,12 +34,14 @@ type head struct {
 	logAt             int64
 }
 
+// update goes on with a CRC-32C.
+func update(n uint32, b []byte) uint32 {
+	return crc32.Update(n, crc32.MakeTable(crc32.Castagnoli), b)
+}
+
 // crc checks the CRC-32C that stands at an offset, which counts as zero.
 func crc(b []byte, at int) bool {
-	want := binary.LittleEndian.Uint32(b[at:])
-	table := crc32.MakeTable(crc32.Castagnoli)
-	n := crc32.Update(crc32.Checksum(b[:at], table), table, make([]byte, 4))
-	return crc32.Update(n, table, b[at+4:]) == want
+	return update(update(update(0, b[:at]), make([]byte, 4)), b[at+4:]) == binary.LittleEndian.Uint32(b[at:])
 }
 
 func full(r io.ReaderAt, n, off int64) ([]byte, error) {
@@ -72,6 +74,9 @@ func readHead(f container.File, problems *container.Problems) (*head, error) {
 		h.fileWrite, h.dataID, h.log = guid.From(c.Take(16, "file write")), guid.From(c.Take(16, "data write")), guid.From(c.Take(16, "log"))
 		h.logVersion, h.version = c.U16("log version"), c.U16("version")
 		h.logLen, h.logAt = int64(c.U32("log length")), int64(min(c.U64("log offset"), 1<<62))
+		if best != nil && h.sequence == best.sequence && *h != *best {
+			problems.Reportf(at+8, "both headers have the sequence number %d, and they differ", h.sequence)
+		}
 		if best == nil || h.sequence > best.sequence {
 			best = h
 		}
@@ -95,33 +100,42 @@ var (
 
 // readRegions reads the first region table, or the second where that is damaged.
 func readRegions(r io.ReaderAt, problems *container.Problems) (bat, metadata region, err error) {
+	var use []byte
+	var from int64
 	for _, at := range []int64{regions1, regions2} {
 		b, err := full(r, regiSize, at)
-		if err != nil || string(b[:4]) != "regi" || !crc(b, 4) {
-			problems.Reportf(at, "region table: signature or checksum is wrong, or it cannot be read")
-			continue
+		switch {
+		case err != nil:
+			problems.Reportf(at, "region table: %v", err)
+		case string(b[:4]) != "regi" || !crc(b, 4):
+			problems.Reportf(at, "region table: signature or checksum is wrong")
+		case use == nil:
+			use, from = b, at
+		case !bytes.Equal(use, b):
+			problems.Reportf(at, "the two region tables differ; the first is used")
 		}
-		n := binary.LittleEndian.Uint32(b[8:])
-		if n > maxEntries {
-			problems.Reportf(at+8, "region table: %d regions, limit %d", n, maxEntries)
-			continue
-		}
-		for i := range int(n) {
-			e := b[16+32*i:]
-			x := region{int64(min(binary.LittleEndian.Uint64(e[16:]), 1<<62)), int64(binary.LittleEndian.Uint32(e[24:]))}
-			switch {
-			case bytes.Equal(e[:16], batRegion[:]):
-				bat = x
-			case bytes.Equal(e[:16], metadataRegion[:]):
-				metadata = x
-			case binary.LittleEndian.Uint32(e[28:])&1 != 0:
-				return bat, metadata, fmt.Errorf("a region %s that a reader must know, so the disk %w", guid.From(e[:16]), ErrUnsupported)
-			}
-		}
-		if bat.size == 0 || metadata.size == 0 {
-			return bat, metadata, cursor.Errorf(at, "region table: no table of blocks, or no metadata")
-		}
-		return bat, metadata, nil
 	}
-	return bat, metadata, errors.New("no sound region table")
+	if use == nil {
+		return bat, metadata, errors.New("no sound region table")
+	}
+	n := binary.LittleEndian.Uint32(use[8:])
+	if n > maxEntries {
+		return bat, metadata, cursor.Errorf(from+8, "region table: %d regions, limit %d", n, maxEntries)
+	}
+	for i := range int(n) {
+		e := use[16+32*i:]
+		x := region{int64(min(binary.LittleEndian.Uint64(e[16:]), 1<<62)), int64(binary.LittleEndian.Uint32(e[24:]))}
+		switch {
+		case bytes.Equal(e[:16], batRegion[:]):
+			bat = x
+		case bytes.Equal(e[:16], metadataRegion[:]):
+			metadata = x
+		case binary.LittleEndian.Uint32(e[28:])&1 != 0:
+			return bat, metadata, fmt.Errorf("a region %s that a reader must know, so the disk %w", guid.From(e[:16]), ErrUnsupported)
+		}
+	}
+	if bat.size == 0 || metadata.size == 0 {
+		return bat, metadata, cursor.Errorf(from, "region table: no table of blocks, or no metadata")
+	}
+	return bat, metadata, nil
 }

@@ -4,50 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"kanshiki/parsers/container"
 	"kanshiki/parsers/internal/guid"
 )
 
-const sector = 4096 // unit of the log
-
-// overlay is a file with its log replayed: sectors of 4 KiB and runs of zeros
-// take the place of what lies there, in the order of the log.
-type overlay struct {
-	r    io.ReaderAt
-	file int64 // bytes of the file
-	size int64 // bytes that it has when the log is replayed: zeros behind its end
-	ops  []op
-}
-
-// op is one descriptor of the log.
-type op struct {
-	at, size int64
-	b        []byte // nil for zeros
-}
-
-func (o *overlay) ReadAt(p []byte, off int64) (int, error) {
-	n := min(int64(len(p)), max(o.size-off, 0))
-	p = p[:n]
-	have := min(n, max(o.file-off, 0))
-	if k, err := o.r.ReadAt(p[:have], off); int64(k) < have {
-		return k, err
-	}
-	clear(p[have:])
-	for _, x := range o.ops {
-		lo, hi := max(x.at, off), min(x.at+x.size, off+n)
-		switch {
-		case lo >= hi:
-		case x.b == nil:
-			clear(p[lo-off : hi-off])
-		default:
-			copy(p[lo-off:hi-off], x.b[lo-x.at:])
-		}
-	}
-	return int(n), nil
-}
+const sector = 4096 // unit of the log, and of what it changes
 
 // entry is one of the log's (2.3.1).
 type entry struct {
@@ -57,131 +20,234 @@ type entry struct {
 	sequence uint64
 	flushed  int64 // the file had at least so many bytes
 	last     int64 // and has so many when the entry is replayed
-	ops      []op
+	ops      int64 // descriptors
+}
+
+// replayed is what became of a log.
+type replayed struct {
+	*overlay
+	entries int
+	doubts  []string // what may be missing all the same
 }
 
 // replay reads the log of a disk that was not closed. An error says why there is
 // nothing that could be replayed.
-func replay(f container.File, h *head) (*overlay, int, error) {
+func replay(f container.File, h *head) (*replayed, error) {
 	if h.logLen < sector || h.logLen > MaxLog || h.logLen%sector != 0 || h.logAt > f.Size-h.logLen || h.logAt < 0 {
-		return nil, 0, fmt.Errorf("a log of %d bytes at %#x, in a file of %d", h.logLen, h.logAt, f.Size)
+		return nil, fmt.Errorf("a log of %d bytes at %#x, in a file of %d", h.logLen, h.logAt, f.Size)
 	}
 	if h.logVersion != 0 {
-		return nil, 0, fmt.Errorf("a log of version %d", h.logVersion)
+		return nil, fmt.Errorf("a log of version %d", h.logVersion)
 	}
 	log, err := full(f.R, h.logLen, h.logAt)
 	if err != nil {
-		return nil, 0, fmt.Errorf("the log: %w", err)
+		return nil, fmt.Errorf("the log: %w", err)
 	}
-	chain := newest(log, h.log)
+	l := readLog(log, h.log)
+	chain := l.newest()
 	if chain == nil {
-		return nil, 0, errors.New("the log has no whole sequence of entries")
+		return nil, errors.New("the log has no whole sequence of entries")
 	}
-	if last := chain[len(chain)-1]; last.flushed > f.Size {
-		return nil, 0, fmt.Errorf("the log was written to a file of %d bytes, this one has %d", last.flushed, f.Size)
-	}
-	o := &overlay{r: f.R, file: f.Size, size: f.Size}
+	r := &replayed{entries: len(chain)}
+	size := f.Size
+	var ops []op
 	for _, e := range chain {
-		o.size = max(o.size, e.last)
-		o.ops = append(o.ops, e.ops...)
+		if e.flushed > f.Size {
+			return nil, fmt.Errorf("the log was written to a file of %d bytes, this one has %d", e.flushed, f.Size)
+		}
+		size = max(size, e.last)
+		ops = append(ops, l.ops(e)...)
 	}
-	return o, len(chain), nil
+	if size > f.Size {
+		r.doubts = append(r.doubts, fmt.Sprintf("the log says that the file has %d bytes, it has %d: the rest is taken as zeros", size, f.Size))
+	}
+	if i := slices.IndexFunc(ops, func(x op) bool { return x.at > size-x.size }); i >= 0 {
+		return nil, fmt.Errorf("the log changes %d bytes at %#x, in a file of %d", ops[i].size, ops[i].at, size)
+	}
+	if after := l.after(chain[len(chain)-1]); after != "" {
+		r.doubts = append(r.doubts, after)
+	}
+	r.overlay = newOverlay(f.R, f.Size, size, ops)
+	return r, nil
 }
 
-// newest finds the whole sequence of entries with the highest number (2.3.2):
-// entries that follow each other, each one's number one higher, and whose last
-// one's tail is the first.
-func newest(log []byte, id guid.GUID) []*entry {
-	cache := map[int64]*entry{}
-	get := func(at int64) *entry {
-		e, ok := cache[at]
-		if !ok {
-			e = parseEntry(log, at, id)
-			cache[at] = e
-		}
-		return e
-	}
-	var best []*entry
-	for at := int64(0); at < int64(len(log)); at += sector {
-		first := get(at)
-		if first == nil {
+// logbook is a log and the whole entries in it, by their places.
+type logbook struct {
+	b     []byte
+	id    guid.GUID
+	whole map[int64]*entry
+	spoke map[int64]uint64 // numbers of entries of this log that are not whole
+}
+
+// readLog finds the whole entries. An entry's sectors begin with other words
+// than an entry, so that no byte is summed twice however many entries are claimed.
+func readLog(b []byte, id guid.GUID) *logbook {
+	l := &logbook{b, id, map[int64]*entry{}, map[int64]uint64{}}
+	for at := int64(0); at < int64(len(b)); at += sector {
+		head := b[at : at+sector]
+		if string(head[:4]) != "loge" || guid.From(head[32:48]) != id {
 			continue
 		}
-		chain := []*entry{first}
-		for total := first.size; total < int64(len(log)); {
-			last := chain[len(chain)-1]
-			next := get((last.at + last.size) % int64(len(log)))
-			if next == nil || next.sequence != last.sequence+1 || total+next.size > int64(len(log)) {
-				break
-			}
-			chain = append(chain, next)
-			total += next.size
-		}
-		last := chain[len(chain)-1]
-		i := slices.IndexFunc(chain, func(e *entry) bool { return e.at == last.tail })
-		if i < 0 {
-			continue
-		}
-		if best == nil || last.sequence > best[len(best)-1].sequence {
-			best = chain[i:]
+		if e := l.parse(at); e != nil {
+			l.whole[at] = e
+		} else {
+			l.spoke[at] = binary.LittleEndian.Uint64(head[16:])
 		}
 	}
-	return best
+	return l
 }
 
-// ring reads bytes of the log, which goes on at its start.
-func ring(log []byte, at, n int64) []byte {
-	b := make([]byte, 0, n)
-	for int64(len(b)) < n {
-		from := (at + int64(len(b))) % int64(len(log))
-		b = append(b, log[from:min(int64(len(log)), from+n-int64(len(b)))]...)
-	}
-	return b
+// ring gives the n-th sector from a place on; the log goes on at its start.
+func (l *logbook) ring(at, n int64) []byte {
+	at = (at + n*sector) % int64(len(l.b))
+	return l.b[at : at+sector]
 }
 
-// parseEntry decodes the entry at a place of the log, nil where there is no
-// whole one of this log.
-func parseEntry(log []byte, at int64, id guid.GUID) *entry {
+// parse decodes the entry at a place, nil where it is not whole.
+func (l *logbook) parse(at int64) *entry {
 	le := binary.LittleEndian
-	head := log[at : at+sector]
-	size := int64(le.Uint32(head[8:]))
-	if string(head[:4]) != "loge" || size < sector || size%sector != 0 || size > int64(len(log)) || guid.From(head[32:48]) != id {
+	b := l.ring(at, 0)
+	last := func(off int) int64 { return int64(min(le.Uint64(b[off:]), 1<<62)) }
+	e := &entry{at: at, size: int64(le.Uint32(b[8:])), tail: int64(le.Uint32(b[12:])), sequence: le.Uint64(b[16:]),
+		ops: int64(le.Uint32(b[24:])), flushed: last(48), last: last(56)}
+	if e.size < sector || e.size%sector != 0 || e.size > int64(len(l.b)) || 64+32*e.ops > e.size {
 		return nil
 	}
-	b := ring(log, at, size)
-	if !crc(b, 4) {
-		return nil
-	}
-	e := &entry{at: at, size: size, tail: int64(le.Uint32(b[12:])), sequence: le.Uint64(b[16:]), flushed: int64(min(le.Uint64(b[48:]), 1<<62)), last: int64(min(le.Uint64(b[56:]), 1<<62))}
-	n := int64(le.Uint32(b[24:]))
-	data := (64 + 32*n + sector - 1) / sector * sector
-	if data > size {
-		return nil
-	}
-	for i := range n {
-		d := b[64+32*i:]
-		if le.Uint64(d[24:]) != e.sequence {
+	data := (64 + 32*e.ops + sector - 1) / sector // the first sector behind the descriptors
+	for i := range e.ops {
+		d := l.descriptor(e, i)
+		if le.Uint64(d[24:]) != e.sequence || le.Uint64(d[16:])%sector != 0 {
 			return nil
 		}
-		x := op{at: int64(min(le.Uint64(d[16:]), 1<<62))}
 		switch string(d[:4]) {
 		case "zero":
-			x.size = int64(min(le.Uint64(d[8:]), 1<<62))
+			if le.Uint64(d[8:])%sector != 0 {
+				return nil
+			}
 		case "desc":
-			if data+sector > size {
+			if data*sector >= e.size {
 				return nil
 			}
-			s := b[data : data+sector]
-			data += sector
-			if string(s[:4]) != "data" || uint64(le.Uint32(s[4:]))<<32|uint64(le.Uint32(s[sector-4:])) != e.sequence {
+			s := l.ring(at, data)
+			if data++; string(s[:4]) != "data" || uint64(le.Uint32(s[4:]))<<32|uint64(le.Uint32(s[sector-4:])) != e.sequence {
 				return nil
 			}
-			x.size, x.b = sector, make([]byte, 0, sector)
-			x.b = append(append(append(x.b, d[8:16]...), s[8:sector-4]...), d[4:8]...)
 		default:
 			return nil
 		}
-		e.ops = append(e.ops, x)
+	}
+	if data*sector != e.size || !l.sound(e) {
+		return nil
 	}
 	return e
+}
+
+// descriptor gives the i-th descriptor of an entry; none lies over the border of
+// a sector.
+func (l *logbook) descriptor(e *entry, i int64) []byte {
+	off := 64 + 32*i
+	return l.ring(e.at, off/sector)[off%sector:][:32]
+}
+
+// sound checks an entry's checksum.
+func (l *logbook) sound(e *entry) bool {
+	first := slices.Clone(l.ring(e.at, 0))
+	want := binary.LittleEndian.Uint32(first[4:])
+	clear(first[4:8])
+	n := uint32(0)
+	for i := range e.size / sector {
+		s := first
+		if i > 0 {
+			s = l.ring(e.at, i)
+		}
+		n = update(n, s)
+	}
+	return n == want
+}
+
+// next gives the entry that follows another, nil where the sequence ends.
+func (l *logbook) next(e *entry) *entry {
+	n := l.whole[(e.at+e.size)%int64(len(l.b))]
+	if n == nil || n.sequence != e.sequence+1 {
+		return nil
+	}
+	return n
+}
+
+// newest finds the whole sequence of entries with the highest number (2.3.2):
+// entries that follow each other, each one's number one higher, from the last
+// one's tail on.
+func (l *logbook) newest() []*entry {
+	ends := map[*entry]*entry{} // where the sequence from an entry on ends
+	var way []*entry
+	for _, e := range l.whole {
+		way = way[:0]
+		end := e
+		for n := e; n != nil; n = l.next(n) { // numbers rise: this ends
+			if x, ok := ends[n]; ok {
+				end = x
+				break
+			}
+			way = append(way, n)
+			end = n
+		}
+		for _, x := range way {
+			ends[x] = end
+		}
+	}
+	var best *entry
+	for e, end := range ends {
+		tail := l.whole[end.tail]
+		if e != end || tail == nil || ends[tail] != end {
+			continue
+		}
+		if best == nil || end.sequence > best.sequence || end.sequence == best.sequence && end.at < best.at {
+			best = end
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	var chain []*entry
+	for e := l.whole[best.tail]; e != nil; e = l.next(e) {
+		chain = append(chain, e)
+	}
+	return chain
+}
+
+// after tells of entries that are newer than the last one of the sequence: one
+// of them is torn or damaged, so that none of them is replayed.
+func (l *logbook) after(last *entry) string {
+	at := (last.at + last.size) % int64(len(l.b))
+	if n, ok := l.spoke[at]; ok && n > last.sequence {
+		return fmt.Sprintf("entry %d of the log, behind the last one that was replayed, is not whole: torn when it was written, or damaged", n)
+	}
+	for _, e := range l.whole {
+		if e.sequence > last.sequence {
+			return fmt.Sprintf("the log goes on behind entry %d, the last one that was replayed, with entries that are damaged", last.sequence)
+		}
+	}
+	return ""
+}
+
+// ops gives what an entry changes.
+func (l *logbook) ops(e *entry) []op {
+	le := binary.LittleEndian
+	data := (64 + 32*e.ops + sector - 1) / sector
+	var out []op
+	for i := range e.ops {
+		d := l.descriptor(e, i)
+		x := op{at: int64(min(le.Uint64(d[16:]), 1<<62)), size: sector}
+		if string(d[:4]) == "zero" {
+			x.size = int64(min(le.Uint64(d[8:]), 1<<62))
+		} else {
+			s := l.ring(e.at, data)
+			data++
+			x.b = append(append(append(make([]byte, 0, sector), d[8:16]...), s[8:sector-4]...), d[4:8]...)
+		}
+		if x.size > 0 {
+			out = append(out, x)
+		}
+	}
+	return out
 }

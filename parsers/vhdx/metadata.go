@@ -44,6 +44,8 @@ const (
 	itemLogical  = "8141bf1d-a96f-4709-ba47-f233a8faab5f"
 	itemPhysical = "cda348c7-445d-4471-9cc9-e9885251c556"
 	itemParent   = "a8d35f2d-b30b-454d-abf7-d3d84834ab0c"
+
+	locatorVHDX = "b04aefb7-d19e-4a81-b789-25b8e9445913"
 )
 
 func readMetadata(r io.ReaderAt, at region, problems *container.Problems) (*Metadata, error) {
@@ -72,12 +74,16 @@ func readMetadata(r io.ReaderAt, at region, problems *container.Problems) (*Meta
 			problems.Reportf(at.at+off, "metadata item %s: %v", id, err)
 			continue
 		}
-		if err := m.item(id, v, at.at+off); err != nil {
+		if err := m.item(id, v, at.at+off, problems); err != nil {
 			return nil, err
 		}
 		if flags&4 != 0 && !known(id) {
 			return nil, fmt.Errorf("a metadata item %s that a reader must know, so the disk %w", id, ErrUnsupported)
 		}
+	}
+	if !m.HasParent && m.Parent != nil {
+		problems.Reportf(at.at, "metadata: a parent is named, and a flag says that there is none; it is taken as there")
+		m.HasParent = true
 	}
 	return m, m.check(at.at)
 }
@@ -91,7 +97,7 @@ func known(id string) bool {
 }
 
 // item takes one item in.
-func (m *Metadata) item(id string, v []byte, at int64) error {
+func (m *Metadata) item(id string, v []byte, at int64, problems *container.Problems) error {
 	c := cursor.At(v, at)
 	switch id {
 	case itemFile:
@@ -109,28 +115,34 @@ func (m *Metadata) item(id string, v []byte, at int64) error {
 	case itemPhysical:
 		m.Physical = int64(c.U32("physical sector"))
 	case itemParent:
-		return m.locators(v, at)
+		return m.locators(v, at, problems)
 	}
 	return c.Err()
 }
 
-func (m *Metadata) locators(v []byte, at int64) error {
+// locators takes the keys and values that name the parent in (2.6.2.6).
+func (m *Metadata) locators(v []byte, at int64, problems *container.Problems) error {
 	c := cursor.At(v, at)
-	c.Skip(18, "type of locator")
+	if b := c.Take(16, "type of locator"); b != nil && guid.From(b).String() != locatorVHDX {
+		problems.Reportf(at, "parent locator of type %s, which is not VHDX's", guid.From(b))
+	}
+	c.Skip(2, "reserved")
 	n := int(c.U16("keys"))
+	part := func(off, n int) string {
+		if off > len(v) || n > len(v)-off {
+			problems.Reportf(at, "parent locator: %d bytes at %#x, in %d", n, off, len(v))
+			return ""
+		}
+		return text(v[off : off+n])
+	}
 	for range n {
-		key, value := int(c.U32("key offset")), int(c.U32("value offset"))
+		key, value := c.U32("key offset"), c.U32("value offset")
 		keyLen, valueLen := int(c.U16("key length")), int(c.U16("value length"))
 		if c.Err() != nil {
 			return c.Err()
 		}
-		part := func(off, n int) string {
-			if off < 0 || off > len(v) || n > len(v)-off {
-				return ""
-			}
-			return text(v[off : off+n])
-		}
-		m.Parent = append(m.Parent, Locator{part(key, keyLen), part(value, valueLen)})
+		limit := uint32(maxLocator + 1)
+		m.Parent = append(m.Parent, Locator{part(int(min(key, limit)), keyLen), part(int(min(value, limit)), valueLen)})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/guid"
 )
 
@@ -18,8 +19,8 @@ type Options struct {
 	// that folder is looked into is the caller's choice.
 	Open func(name string) (container.File, error)
 
-	depth  int
-	expect []string // data write identifiers of which the disk must have one: it is a parent
+	above  []guid.GUID // data write identifiers of the disks that stand on this one
+	expect []string    // data write identifiers of which the disk must have one: it is a parent
 }
 
 // Reader is a disk. It is safe for concurrent use.
@@ -33,6 +34,7 @@ type Reader struct {
 	h        *head
 	creator  string
 	bat      region
+	blocks   int64 // payload blocks of the medium
 	ratio    int64 // payload blocks to a sector bitmap block
 	parent   *Reader
 	lost     error // why what the disk does not store is not known
@@ -43,8 +45,11 @@ type Reader struct {
 func Open(f container.File, o Options) (*Reader, error) {
 	r := &Reader{f: f, r: f.R, size: f.Size}
 	b, err := full(f.R, 8+512, 0)
-	if err != nil || string(b[:8]) != Magic {
-		return nil, fmt.Errorf("no file type identifier: %v", err)
+	if err != nil {
+		return nil, fmt.Errorf("file type identifier: %w", err)
+	}
+	if string(b[:8]) != Magic {
+		return nil, cursor.Errorf(0, "no file type identifier, but % x", b[:8])
 	}
 	r.creator, _, _ = strings.Cut(text(b[8:]), "\x00")
 	if r.h, err = readHead(f, &r.problems); err != nil {
@@ -54,13 +59,7 @@ func Open(f container.File, o Options) (*Reader, error) {
 		return nil, fmt.Errorf("%s has changed or is another disk: its data was written as %s, the parent's as %s", f.Name, id, o.expect[0])
 	}
 	if !r.h.log.Zero() {
-		over, n, err := replay(f, r.h)
-		if err != nil {
-			r.problems.Reportf(r.h.logAt, "the disk was not closed, and its log is not replayed: %v; what is read may be of two times", err)
-		} else {
-			r.r, r.size, r.Replayed = over, over.size, n
-			r.problems.Report(container.Problem{Off: r.h.logAt, Note: true, What: fmt.Sprintf("the disk was not closed; %d entries of its log were replayed in memory", n)})
-		}
+		r.replay()
 	}
 	var meta region
 	if r.bat, meta, err = readRegions(r.r, &r.problems); err != nil {
@@ -71,9 +70,11 @@ func Open(f container.File, o Options) (*Reader, error) {
 	}
 	m := r.Metadata
 	r.ratio = (1 << 23) * m.Logical / m.Block
-	if need := r.index((m.Size+m.Block-1)/m.Block-1)*8 + 8; need > r.bat.size || need > MaxBAT {
+	r.blocks = (m.Size + m.Block - 1) / m.Block
+	if need := r.index(r.blocks-1)*8 + 8; need > r.bat.size || need > MaxBAT {
 		return nil, fmt.Errorf("a table of blocks of %d bytes, the medium needs %d", r.bat.size, need)
 	}
+	r.checkTable(meta)
 	l := container.Layout{Size: m.Size, Span: r.span}
 	if m.HasParent {
 		r.openParent(o)
@@ -85,6 +86,20 @@ func Open(f container.File, o Options) (*Reader, error) {
 	return r, nil
 }
 
+// replay lays the log over the file.
+func (r *Reader) replay() {
+	x, err := replay(r.f, r.h)
+	if err != nil {
+		r.problems.Reportf(r.h.logAt, "the disk was not closed, and its log is not replayed: %v; what is read may be of two times", err)
+		return
+	}
+	r.r, r.size, r.Replayed = x, x.size, x.entries
+	r.problems.Report(container.Problem{Off: r.h.logAt, Note: true, What: fmt.Sprintf("the disk was not closed; %d entries of its log were replayed in memory", x.entries)})
+	for _, d := range x.doubts {
+		r.problems.Reportf(r.h.logAt, "%s", d)
+	}
+}
+
 // index is the place of a payload block in the table: after each ratio of them
 // stands a sector bitmap block.
 func (r *Reader) index(block int64) int64 { return block + block/r.ratio }
@@ -93,8 +108,11 @@ func (r *Reader) openParent(o Options) {
 	r.lost = errors.New("no other file can be opened")
 	// Told before its own parents are looked for: names could branch at every step.
 	o.expect = []string{fold(r.Metadata.value("parent_linkage")), fold(r.Metadata.value("parent_linkage2"))}
-	if o.depth++; o.depth > MaxParents {
+	o.above = append(slices.Clip(o.above), r.h.dataID)
+	if len(o.above) > MaxParents {
 		r.lost = fmt.Errorf("more than %d disks below each other", MaxParents)
+	} else if slices.ContainsFunc(o.above, func(id guid.GUID) bool { return id.String() == o.expect[0] }) {
+		r.lost = errors.New("the disk stands on itself")
 	} else if o.Open != nil {
 		for _, key := range []string{"relative_path", "absolute_win32_path", "volume_path"} {
 			name := r.Metadata.value(key)
@@ -123,6 +141,7 @@ const (
 	undefined  = 1
 	zero       = 2
 	unmapped   = 3
+	unmapped95 = 5 // in drafts of the format (0.95)
 	fullyHere  = 6
 	partlyHere = 7
 
@@ -137,6 +156,10 @@ func (r *Reader) span(off, limit int64) container.Span {
 	i, in := off/m.Block, off%m.Block
 	n := min((in+limit+m.Block-1)/m.Block, r.ratio-i%r.ratio, batPart/8)
 	b, err := full(r.r, 8*n, r.bat.at+8*r.index(i))
+	if err != nil && n > 1 { // what one sector of the table tells is lost, and no more
+		n = min(n, (512-(r.bat.at+8*r.index(i))%512)/8)
+		b, err = full(r.r, 8*n, r.bat.at+8*r.index(i))
+	}
 	if err != nil {
 		return container.Span{Len: min(limit, n*m.Block-in), Kind: container.Corrupt, Err: fmt.Errorf("table of blocks from %d on: %w", i, err)}
 	}
@@ -157,11 +180,14 @@ func (r *Reader) span(off, limit int64) container.Span {
 			return r.below(off, limit)
 		}
 		return container.Span{Len: limit, Kind: container.Zero}
-	case undefined, zero, unmapped:
+	case undefined, zero, unmapped, unmapped95:
 		return container.Span{Len: limit, Kind: container.Zero}
 	case fullyHere:
 		return r.stored(i, int64(e>>offsetShift)<<offsetShift+in, limit)
 	case partlyHere:
+		if !m.HasParent {
+			return container.Span{Len: limit, Kind: container.Corrupt, Err: fmt.Errorf("block %d is shared with a parent, and there is none", i)}
+		}
 		return r.partly(i, e, off, in, limit)
 	}
 	return container.Span{Len: limit, Kind: container.Corrupt, Err: fmt.Errorf("block %d has the state %d", i, state)}
@@ -192,9 +218,14 @@ func (r *Reader) partly(i int64, e uint64, off, in, limit int64) container.Span 
 	}
 	first := (i%r.ratio*m.Block + in) / m.Logical // sector in the chunk
 	from := first / 8
-	bits, err := full(r.r, min((limit/m.Logical+16)/8+1, bitmapPart, 1<<20-from), int64(x>>offsetShift)<<offsetShift+from)
+	place := int64(x>>offsetShift)<<offsetShift + from
+	bits, err := full(r.r, min((limit/m.Logical+16)/8+1, bitmapPart, 1<<20-from), place)
 	if err != nil {
-		return bad(err)
+		n := min((limit/m.Logical+16)/8+1, 512-place%512)
+		if bits, err = full(r.r, n, place); err != nil {
+			limit = min(limit, (8*(from+n)-first)*m.Logical-in%m.Logical)
+			return bad(err)
+		}
 	}
 	bit := func(s int64) bool { return bits[s/8-from]>>(s%8)&1 != 0 }
 	own := bit(first)

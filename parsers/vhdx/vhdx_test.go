@@ -26,6 +26,7 @@ type disk struct {
 
 var (
 	logID   = [16]byte{1, 2, 3, 4}
+	childID = [16]byte{8}
 	dataID  = [16]byte{9, 9, 9, 9, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6}
 	batAt   = int64(3 * mib)
 	metaAt  = int64(2 * mib)
@@ -56,6 +57,9 @@ func build(n int64, logical uint32, parent string, entries map[int64]uint64) *di
 		copy(h, "head")
 		le.PutUint64(h[8:], uint64(7+i))
 		copy(h[32:], dataID[:])
+		if parent != "" {
+			copy(h[32:], childID[:])
+		}
 		le.PutUint16(h[66:], 1)
 		le.PutUint32(h[68:], mib)
 		le.PutUint64(h[72:], uint64(logAt))
@@ -117,7 +121,7 @@ func (d *disk) metadata(logical uint32, parent string) {
 		return
 	}
 	keys := []string{"parent_linkage", "{09090909-0101-0202-0303-040405050606}", "relative_path", parent}
-	v := make([]byte, 20+12*2)
+	v := append([]byte{0xb7, 0xef, 0x4a, 0xb0, 0x9e, 0xd1, 0x81, 0x4a, 0xb7, 0x89, 0x25, 0xb8, 0xe9, 0x44, 0x59, 0x13}, make([]byte, 4+12*2)...)
 	le.PutUint16(v[18:], 2)
 	for i, k := range keys {
 		e := v[20+12*(i/2):]
@@ -151,7 +155,7 @@ func media(t *testing.T, r *Reader) ([]byte, []container.Range) {
 // state that means zeros.
 func TestDynamic(t *testing.T) {
 	for _, logical := range []uint32{512, 4096} {
-		d := build(6, logical, "", map[int64]uint64{0: 5<<20 | fullyHere, 1: 4<<20 | fullyHere, 2: undefined, 3: zero, 4: 7<<20 | unmapped, 5: notPresent})
+		d := build(7, logical, "", map[int64]uint64{0: 5<<20 | fullyHere, 1: 4<<20 | fullyHere, 2: undefined, 3: zero, 4: 7<<20 | unmapped, 5: notPresent, 6: 7<<20 | unmapped95})
 		fill(d.b[firstAt:], 1)
 		r, err := d.open(Options{})
 		if err != nil {
@@ -185,9 +189,22 @@ func TestDamagedTables(t *testing.T) {
 		"both region tables":  {func(d *disk) { d.b[regions1+20] ^= 1; d.b[regions2+20] ^= 1 }, true, 0, 0},
 		"metadata":            {func(d *disk) { d.b[metaAt] ^= 1 }, true, 0, 0},
 		"block far away":      {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], 1<<40|fullyHere) }, false, 0, mib},
-		"block in the header": {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], fullyHere) }, false, 0, mib},
-		"state 5":             {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], 4<<20|5) }, false, 0, mib},
-		"cut":                 {func(d *disk) { d.b = d.b[:firstAt+mib+512] }, false, 0, mib - 8192 - 512},
+		"block in the header": {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], fullyHere) }, false, 1, mib},
+		"block at 2^64":       {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], 1<<64-1<<20|fullyHere) }, false, 0, mib},
+		"state 4":             {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], 4<<20|4) }, false, 0, mib},
+		"shared, no parent":   {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], 4<<20|partlyHere) }, false, 0, mib},
+		"second region table": {func(d *disk) { d.b[regions2+20] ^= 1 }, false, 1, 0},
+		"two region tables":   {func(d *disk) { d.b[regions2+60] ^= 1; seal(d.b[regions2:][:regiSize], 4) }, false, 1, 0},
+		"two headers":         {func(d *disk) { d.b[header2+8] = 7; d.b[header2+16] = 1; seal(d.b[header2:][:headSize], 4) }, false, 1, 0},
+		"one place twice":     {func(d *disk) { copy(d.b[batAt:], d.b[batAt+8:batAt+16]) }, false, 1, 0},
+		"block over the log":  {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt:], uint64(logAt)|fullyHere) }, false, 1, 0},
+		"behind the medium":   {func(d *disk) { binary.LittleEndian.PutUint64(d.b[batAt+16:], 6<<20|fullyHere) }, false, 1, 0},
+		"many far behind": {func(d *disk) {
+			for i := range int64(1000) {
+				binary.LittleEndian.PutUint64(d.b[batAt+8*(i+2):], 6<<20|fullyHere)
+			}
+		}, false, maxTold + 1, 0},
+		"cut": {func(d *disk) { d.b = d.b[:firstAt+mib+512] }, false, 0, mib - 8192 - 512},
 	} {
 		d := base()
 		c.harm(d)
@@ -335,23 +352,40 @@ func TestLog(t *testing.T) {
 	other[33] ^= 1
 	seal(other, 4)
 	n := int64(len(first))
+	descriptor := logEntry(5, 0, 0, write(0, a))
+	copy(descriptor[64:], "nope")
+	seal(descriptor, 4)
 	for name, c := range map[string]struct {
 		entries  map[int64][]byte
 		replayed int
+		doubt    string
 		want     func(m []byte)
 	}{
-		"two entries": {map[int64][]byte{0: first, n: second}, 2, func(m []byte) {
+		"two entries": {map[int64][]byte{0: first, n: second}, 2, "", func(m []byte) {
 			copy(m, a)
 			clear(m[4096:8192])
 			copy(m[8192:], b)
 		}},
-		"the second is torn": {map[int64][]byte{0: first, n: torn}, 1, func(m []byte) { copy(m, a); copy(m[8192:], a) }},
-		"another log's":      {map[int64][]byte{0: first, n: other}, 1, func(m []byte) { copy(m, a); copy(m[8192:], a) }},
-		"over the log's end": {map[int64][]byte{mib - sector: logEntry(7, mib-sector, 0, write(0, b))}, 1, func(m []byte) { copy(m, b) }},
-		"an older one too": {map[int64][]byte{0: logEntry(3, 0, 0, write(0, b)), 1 << 19: logEntry(90, 1<<19, 0, write(0, a))}, 1,
+		"the second is torn": {map[int64][]byte{0: first, n: torn}, 1, "entry 101 of the log, behind the last one that was replayed, is not whole", func(m []byte) { copy(m, a); copy(m[8192:], a) }},
+		"another log's":      {map[int64][]byte{0: first, n: other}, 1, "", func(m []byte) { copy(m, a); copy(m[8192:], a) }},
+		"over the log's end": {map[int64][]byte{mib - sector: logEntry(7, mib-sector, 0, write(0, b))}, 1, "", func(m []byte) { copy(m, b) }},
+		"an older one too": {map[int64][]byte{0: logEntry(3, 0, 0, write(0, b)), 1 << 19: logEntry(90, 1<<19, 0, write(0, a))}, 1, "",
 			func(m []byte) { copy(m, a) }},
-		"its beginning is gone": {map[int64][]byte{n: logEntry(101, 0, 0, write(0, b))}, 0, func([]byte) {}},
-		"nothing sound":         {map[int64][]byte{0: torn}, 0, func([]byte) {}},
+		"its beginning is gone": {map[int64][]byte{n: logEntry(101, 0, 0, write(0, b))}, 0, "no whole sequence", func([]byte) {}},
+		"nothing sound":         {map[int64][]byte{0: torn}, 0, "no whole sequence", func([]byte) {}},
+		"damaged in the middle": {map[int64][]byte{0: first, n: torn, 1 << 18: logEntry(102, 0, 0, write(0, b))}, 1, "entry 101", func(m []byte) { copy(m, a); copy(m[8192:], a) }},
+		"gone in the middle":    {map[int64][]byte{0: first, n: make([]byte, n), 2 * n: logEntry(102, 0, 0, write(0, b))}, 1, "goes on behind entry 100", func(m []byte) { copy(m, a); copy(m[8192:], a) }},
+		"zeros over data over zeros": {map[int64][]byte{0: logEntry(5, 0, 0, zeros(0, 1<<16), write(4096, a), zeros(8192, 8192), write(12288, b))}, 1, "", func(m []byte) {
+			clear(m[:1<<16])
+			copy(m[4096:], a)
+			copy(m[12288:], b)
+		}},
+		"behind the file":    {map[int64][]byte{0: logEntry(5, 0, 0, zeros(1<<40, 4096))}, 0, "the log changes 4096 bytes at 0x10000400000", func([]byte) {}},
+		"not at a sector":    {map[int64][]byte{0: logEntry(5, 0, 0, write(512, a))}, 0, "no whole sequence", func([]byte) {}},
+		"2^63 zeros":         {map[int64][]byte{0: logEntry(5, 0, 0, zeros(0, 1<<62), zeros(0, -1<<62))}, 0, "the log changes", func([]byte) {}},
+		"a file that grows":  {map[int64][]byte{0: logEntry(5, 0, 1<<30, write(0, a))}, 1, "the log says that the file has 1073741824 bytes", func(m []byte) { copy(m, a) }},
+		"a file of 2^62":     {map[int64][]byte{0: logEntry(5, 0, 1<<62, write(0, a))}, 1, "the log says", func(m []byte) { copy(m, a) }},
+		"another descriptor": {map[int64][]byte{0: descriptor}, 0, "no whole sequence", func([]byte) {}},
 	} {
 		d := dirty(c.entries)
 		r, err := d.open(Options{})
@@ -364,8 +398,16 @@ func TestLog(t *testing.T) {
 		if !bytes.Equal(got, want) || len(bad) > 0 || r.Replayed != c.replayed {
 			t.Errorf("%s: equal %v, bad %v, %d replayed", name, bytes.Equal(got, want), bad, r.Replayed)
 		}
-		if p := r.Problems(); len(p) != 1 || p[0].Note != (c.replayed > 0) {
-			t.Errorf("%s: %v", name, p)
+		notes, doubts := 0, ""
+		for _, p := range r.Problems() {
+			if p.Note {
+				notes++
+			} else {
+				doubts += p.What
+			}
+		}
+		if notes != min(c.replayed, 1) || !strings.Contains(doubts, c.doubt) || c.doubt == "" && doubts != "" {
+			t.Errorf("%s: %v", name, r.Problems())
 		}
 	}
 }
