@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/guid"
 )
 
@@ -39,16 +40,19 @@ func replay(f container.File, h *head) (*replayed, error) {
 	if h.logVersion != 0 {
 		return nil, fmt.Errorf("a log of version %d", h.logVersion)
 	}
-	log, err := full(f.R, h.logLen, h.logAt)
-	if err != nil {
-		return nil, fmt.Errorf("the log: %w", err)
-	}
+	log, lost := fetch(f, h)
 	l := readLog(log, h.log)
 	chain := l.newest()
+	if chain == nil && lost != nil {
+		return nil, lost
+	}
 	if chain == nil {
 		return nil, errors.New("the log has no whole sequence of entries")
 	}
 	r := &replayed{entries: len(chain)}
+	if lost != nil {
+		r.doubts = append(r.doubts, lost.Error())
+	}
 	size := f.Size
 	var ops []op
 	for _, e := range chain {
@@ -69,6 +73,26 @@ func replay(f container.File, h *head) (*replayed, error) {
 	}
 	r.overlay = newOverlay(f.R, f.Size, size, ops)
 	return r, nil
+}
+
+// fetch reads the log. What cannot be read of it is left zero, so that no entry
+// there is whole, and told.
+func fetch(f container.File, h *head) ([]byte, error) {
+	b, err := full(f.R, h.logLen, h.logAt)
+	if err == nil {
+		return b, nil
+	}
+	b = make([]byte, h.logLen)
+	n := 0
+	for at := int64(0); at < h.logLen; at += sector {
+		s, e := full(f.R, sector, h.logAt+at)
+		if e != nil {
+			n++
+			err = cursor.Errorf(h.logAt+at, "%w", e)
+		}
+		copy(b[at:], s)
+	}
+	return b, fmt.Errorf("%d sectors of the log cannot be read: %w", n, err)
 }
 
 // logbook is a log and the whole entries in it, by their places.

@@ -49,16 +49,19 @@ const (
 )
 
 func readMetadata(r io.ReaderAt, at region, problems *container.Problems) (*Metadata, error) {
-	b, err := full(r, min(at.size, regiSize), at.at)
+	b, err := full(r, min(at.size, 32), at.at)
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	if len(b) < 32 || string(b[:8]) != "metadata" {
 		return nil, cursor.Errorf(at.at, "metadata: no signature")
 	}
-	n := int(binary.LittleEndian.Uint16(b[10:]))
-	if n > maxEntries || 32+32*n > len(b) {
-		return nil, cursor.Errorf(at.at+10, "metadata: %d items in %d bytes", n, len(b))
+	n := int64(binary.LittleEndian.Uint16(b[10:]))
+	if n > maxEntries || 32+32*n > at.size {
+		return nil, cursor.Errorf(at.at+10, "metadata: %d items in %d bytes", n, at.size)
+	}
+	if b, err = full(r, 32+32*n, at.at); err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	m := &Metadata{}
 	for i := range n {
@@ -66,7 +69,7 @@ func readMetadata(r io.ReaderAt, at region, problems *container.Problems) (*Meta
 		off, size := int64(binary.LittleEndian.Uint32(e[16:])), int64(binary.LittleEndian.Uint32(e[20:]))
 		id, flags := guid.From(e[:16]).String(), binary.LittleEndian.Uint32(e[24:])
 		if off+size > at.size || size > maxLocator {
-			problems.Reportf(at.at+int64(32+32*i), "metadata item %s: %d bytes at %#x", id, size, off)
+			problems.Reportf(at.at+32+32*i, "metadata item %s: %d bytes at %#x", id, size, off)
 			continue
 		}
 		v, err := full(r, size, at.at+off)

@@ -157,7 +157,7 @@ func (r *Reader) span(off, limit int64) container.Span {
 	n := min((in+limit+m.Block-1)/m.Block, r.ratio-i%r.ratio, batPart/8)
 	b, err := full(r.r, 8*n, r.bat.at+8*r.index(i))
 	if err != nil && n > 1 { // what one sector of the table tells is lost, and no more
-		n = min(n, (512-(r.bat.at+8*r.index(i))%512)/8)
+		n = min(n, max((512-(r.bat.at+8*r.index(i))%512)/8, 1))
 		b, err = full(r.r, 8*n, r.bat.at+8*r.index(i))
 	}
 	if err != nil {

@@ -439,13 +439,39 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// The input changes eight bytes at each of some places of a disk; then the
+// checksums are put right, so that it gets behind them.
 func FuzzOpen(f *testing.F) {
-	for _, d := range []*disk{build(3, 512, "", map[int64]uint64{0: 4<<20 | fullyHere}), build(3, 4096, "p.vhdx", nil),
-		dirty(map[int64][]byte{0: logEntry(5, 0, 0, op{firstAt, sector, make([]byte, sector)})})} {
-		f.Add(d.b[:4*mib+4096])
+	_, child, _ := shared()
+	bases := []*disk{build(3, 512, "", map[int64]uint64{0: 4<<20 | fullyHere}), child, build(3, 4096, "", map[int64]uint64{1: 4<<20 | fullyHere}),
+		dirty(map[int64][]byte{0: logEntry(5, 0, 0, op{firstAt, sector, make([]byte, sector)}), 8192: logEntry(6, 0, 0, op{firstAt, 1 << 14, nil})})}
+	for i := range bases {
+		for _, at := range []int64{header1 + 64, header1 + 72, regions1 + 32, metaAt + 8, metaAt + 48, metaAt + 64<<10, batAt, batAt + 8*4096, logAt + 8, logAt + 80, logAt + 8192 + 64, firstAt + mib} {
+			f.Add(byte(i), binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(at)), 1<<40+7))
+		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := Open(container.File{R: bytes.NewReader(b), Size: int64(len(b))}, Options{})
+	f.Fuzz(func(t *testing.T, base byte, changes []byte) {
+		d := disk{b: bytes.Clone(bases[int(base)%len(bases)].b)}
+		for ; len(changes) >= 12; changes = changes[12:] {
+			copy(d.b[int(binary.LittleEndian.Uint32(changes))%len(d.b):], changes[4:12])
+		}
+		for _, at := range []int{header1, header2} {
+			seal(d.b[at:at+headSize], 4)
+		}
+		seal(d.b[regions1:regions1+regiSize], 4)
+		for at := logAt; at < logAt+mib; at += sector {
+			if n := int64(binary.LittleEndian.Uint32(d.b[at+8:])); string(d.b[at:at+4]) == "loge" && n >= sector && n <= logAt+mib-at {
+				seal(d.b[at:at+n], 4)
+			}
+		}
+		opened := 0
+		r, err := d.open(Options{Open: func(string) (container.File, error) {
+			opened++
+			return container.File{R: bytes.NewReader(d.b), Size: int64(len(d.b))}, nil
+		}})
+		if opened > 3*MaxParents {
+			t.Fatalf("%d parents opened", opened)
+		}
 		if err != nil {
 			return
 		}
@@ -459,6 +485,7 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 		r.Fields()
+		r.Problems()
 	})
 }
 
