@@ -46,8 +46,12 @@ func ChunkSectors(media int64, sector int) int {
 // Encoder turns chunks into their stored form. One goroutine uses one Encoder.
 type Encoder struct {
 	z    *inflate.Encoder // nil where nothing is compressed
+	try  *inflate.Encoder // tells cheaply that nothing can be won; nil where z is cheap
 	zero map[int][]byte   // the stream of so many zeros
 }
+
+// sampleSize is how much of a chunk is tried first.
+const sampleSize = 4 << 10
 
 // NewEncoder makes an Encoder.
 func NewEncoder(level Level) (*Encoder, error) {
@@ -56,8 +60,26 @@ func NewEncoder(level Level) (*Encoder, error) {
 		return e, nil
 	}
 	var err error
-	e.z, err = inflate.NewEncoder(deflateLevel[level])
+	if e.z, err = inflate.NewEncoder(deflateLevel[level]); err == nil && level == Best {
+		e.try, err = inflate.NewEncoder(deflateLevel[Default])
+	}
 	return e, err
+}
+
+// noise tells whether a chunk does not compress, at a tenth of what the best
+// level takes for that: a piece of it first, then all of it.
+func (e *Encoder) noise(dst, chunk []byte) bool {
+	if e.try == nil || len(chunk) < sampleSize {
+		return false
+	}
+	from := len(dst)
+	piece := chunk[(len(chunk)-sampleSize)/2:][:sampleSize]
+	for _, b := range [][]byte{piece, chunk} {
+		if dst = e.try.Zlib(dst[:from], b, 0); len(dst)-from < len(b) {
+			return false
+		}
+	}
+	return true
 }
 
 // Encode appends the stored form of a chunk to dst: a zlib stream where that is
@@ -75,7 +97,7 @@ func (e *Encoder) Encode(dst, chunk []byte) (out []byte, compressed bool) {
 	}
 	sum := inflate.Sum(chunk)
 	from := len(dst)
-	if e.z != nil {
+	if e.z != nil && !e.noise(dst, chunk) {
 		if dst = e.z.Zlib(dst, chunk, sum); len(dst)-from < len(chunk)+4 {
 			return dst, true
 		}

@@ -351,6 +351,40 @@ func TestChunkSectors(t *testing.T) {
 	}
 }
 
+// What is stored inflates, by the standard library, to the chunk, and is no
+// larger than it; noise in its middle does not keep a chunk from being compressed.
+func TestEncode(t *testing.T) {
+	noisy := noise(96 << 10)[:32<<10]
+	text := bytes.Repeat([]byte("a line of text that compresses well enough\n"), 800)[:32<<10]
+	middle := bytes.Clone(text)
+	copy(middle[12<<10:], noisy[:8<<10])
+	for name, c := range map[string]struct {
+		chunk      []byte
+		compressed bool
+	}{
+		"noise": {noisy, false}, "text": {text, true}, "noise in the middle": {middle, true}, "zeros": {make([]byte, 32<<10), true},
+		"sector of noise": {noisy[:512], false}, "sector of zeros": {make([]byte, 512), true}, "nothing but one byte": {[]byte{0, 0, 0, 7}, false},
+	} {
+		for _, level := range []Level{None, Fast, Default, Best} {
+			e, err := NewEncoder(level)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second time from what the first one left
+				out, compressed := e.Encode([]byte("before"), c.chunk)
+				stored, ok := bytes.CutPrefix(out, []byte("before"))
+				if !ok || compressed != (c.compressed && level != None) || len(stored) > len(c.chunk)+4 {
+					t.Errorf("%s at level %d: %d bytes, compressed %t", name, level, len(stored), compressed)
+				}
+				if compressed && !bytes.Equal(inflated(t, stored), c.chunk) ||
+					!compressed && !bytes.Equal(stored, binary.LittleEndian.AppendUint32(bytes.Clone(c.chunk), adler32.Checksum(c.chunk))) {
+					t.Errorf("%s at level %d: other bytes", name, level)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
 	text := bytes.Repeat([]byte("a line of text that compresses well enough\n"), 800)[:32<<10]
 	for name, chunk := range map[string][]byte{"text": text, "noise": noise(96 << 10)[:32<<10], "zeros": make([]byte, 32<<10)} {
