@@ -290,7 +290,11 @@ func (e *end) reportBad(line func(left, format string, args ...any)) {
 	if sectors == 0 {
 		return
 	}
-	line("unread", "%s sectors in %s places are zeros in the image:", cli.Count(sectors), cli.Count(int64(len(e.res.Bad))))
+	have := "are zeros in the image"
+	if e.src.ev != nil { // a filling is kept: its digests were made of that
+		have = "are zeros in the image, or the filling that its source has there"
+	}
+	line("unread", "%s sectors in %s places %s:", cli.Count(sectors), cli.Count(int64(len(e.res.Bad))), have)
 	for i, b := range e.res.Bad {
 		if i == shown {
 			line("", "… %d more in %s.json", len(e.res.Bad)-shown, base(e.q.output))

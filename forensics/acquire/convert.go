@@ -12,12 +12,12 @@ import (
 )
 
 // imageSource gives the medium of an image that is converted. What the image
-// does not have stays named, and is zero or, in sectors that were unreadable
-// when it was acquired, what the image holds there: its digests were made of
-// that.
+// does not have stays named, and is zero or, in sectors that were not read when
+// it was acquired, what the image holds there: its digests were made of that.
 type imageSource struct {
 	img    evidence.Image
-	padded int64 // size in whole sectors
+	hashed evidence.Image // as it was hashed
+	padded int64          // size in whole sectors
 	now    func() time.Time
 }
 
@@ -46,7 +46,8 @@ type cutter struct {
 func (c *cutter) add(b *evidence.Block) error {
 	bad := b.Bad
 	for x := range c.s.img.Ranges(b.Off, b.Len) {
-		if x.Kind == evidence.Unreadable {
+		same := func(y evidence.Range) bool { return y.Kind == x.Kind && y.Off <= x.Off && x.Off < y.Off+y.Len }
+		if (x.Kind == evidence.Unreadable || x.Kind == evidence.Unknown) && !slices.ContainsFunc(b.Bad, same) {
 			bad = append(bad[:len(bad):len(bad)], x)
 		}
 	}
@@ -114,7 +115,7 @@ func (s *imageSource) ReadAt(p []byte, off int64) (int, error) {
 		want = p[:max(int64(len(p))-over, 0)]
 		clear(p[len(want):])
 	}
-	_, err := s.img.ReadAt(want, off)
+	_, err := s.hashed.ReadAt(want, off)
 	if _, bad := errors.AsType[*evidence.RangeError](err); bad || errors.Is(err, io.EOF) {
 		err = nil // zeros, as they were written
 	}

@@ -28,7 +28,7 @@ func FromDevice(d *device.Device, o Reading) Medium {
 
 // FromImage makes a medium of an image that is converted.
 func FromImage(img evidence.Image, now func() time.Time) Medium {
-	src := &imageSource{img, padTo(img.Size(), img.SectorSize()), now}
+	src := &imageSource{img, evidence.Hashed(img), padTo(img.Size(), img.SectorSize()), now}
 	return Medium{Source: src, Size: img.Size(), Sector: img.SectorSize(), Physical: true}
 }
 

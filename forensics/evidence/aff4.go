@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 
 	"kanshiki/parsers/aff4"
+	"kanshiki/parsers/container"
 )
 
 const formatAFF4 = "AFF4 (version 1: streams and maps; snappy, LZ4, deflate, stored)"
@@ -17,21 +20,40 @@ func isAFF4(head, _ []byte) bool {
 		(bytes.Contains(head, []byte("aff4%3A")) || bytes.Contains(head, []byte("container.description")))
 }
 
-// openAFF4 opens the disk image in a volume.
+// openAFF4 opens the disk image in a volume, and the other volumes of a striped
+// one that lie beside it.
 func openAFF4(_ context.Context, path string, o Options) (Image, []string, error) {
 	p := &pool{opener: o.opener()}
 	f, err := p.main(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := aff4.Open(f, aff4.Options{CacheBytes: o.CacheBytes, Workers: o.Workers})
+	r, err := aff4.Open(f, aff4.Options{CacheBytes: o.CacheBytes, Workers: o.Workers, Beside: func() []container.File { return aff4Beside(p, path) }})
 	if err != nil {
 		p.Close()
-		if errors.Is(err, aff4.ErrUnsupported) {
+		if errors.Is(err, aff4.ErrUnsupported) || errors.Is(err, aff4.ErrNoDisk) {
 			return nil, nil, &NotAnImage{path, "AFF4: " + err.Error()}
 		}
 		return nil, nil, &Broken{path, err}
 	}
-	return &diskImage{Disk: r.Disk, pool: p, problems: r.Problems.Problems, bare: true, sector: r.SectorSize(), digests: r.Digests(),
-		info: Info{Format: "AFF4", Segments: []string{f.Name}, Fields: fields(r.Fields())}}, nil, nil
+	return &diskImage{Disk: r.Disk, hashed: r.Filling, check: r.Check, pool: p, problems: r.Problems.Problems, bare: !r.Checked(), sector: r.SectorSize(), digests: r.Digests(),
+		info: Info{Format: "AFF4", Segments: r.Files(), Fields: fields(r.Fields())}}, nil, nil
+}
+
+// aff4Beside gives the volumes in the same folder.
+func aff4Beside(p *pool, path string) (out []container.File) {
+	dir, base := filepath.Split(path)
+	entries, err := p.opener.ReadDir(folderOf(dir))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || e.Name() == base || !strings.EqualFold(filepath.Ext(e.Name()), filepath.Ext(base)) {
+			continue
+		}
+		if f, err := p.main(filepath.Join(dir, e.Name())); err == nil {
+			out = append(out, f)
+		}
+	}
+	return out
 }

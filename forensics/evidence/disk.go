@@ -26,6 +26,7 @@ type diskImage struct {
 	digests  []container.Digest
 	problems func() []container.Problem
 	hashed   func() *container.Disk // the medium as it was hashed, where sectors could not be read; nil: as it is
+	check    func()                 // compares what reading did not need; nil for nothing
 	exhibit  string
 }
 
@@ -48,6 +49,13 @@ func (m *diskImage) setExhibit(id string) { m.exhibit = id }
 func (m *diskImage) Close() error {
 	m.Disk.Close()
 	return m.pool.Close()
+}
+
+// Check compares what reading did not need, and reports what differs.
+func (m *diskImage) Check() {
+	if m.check != nil {
+		m.check()
+	}
 }
 
 // filling is the image as it was hashed.

@@ -30,7 +30,7 @@ const blockSize = 1 << 20
 
 // Stream reads a whole image once, in order, as fast as the container allows,
 // and hands each block to emit, which must release it. It gives what the
-// container holds: in a sector that could not be read when it was acquired,
+// container holds: in a sector that was not read when it was acquired,
 // the filling that was hashed then.
 func Stream(ctx context.Context, img Image, emit func(*Block) error) error {
 	if m, ok := img.(*ewfImage); ok {
@@ -46,13 +46,19 @@ func Stream(ctx context.Context, img Image, emit func(*Block) error) error {
 			return emit(b)
 		})
 	}
+	return streamBlocks(ctx, Hashed(img), runtime.GOMAXPROCS(0), emit)
+}
+
+// Hashed is the image as it was hashed: what was not read when it was acquired
+// is the filling that it holds there.
+func Hashed(img Image) Image {
 	switch m := img.(type) {
 	case *mappedRaw:
-		img = m.filling()
+		return m.filling()
 	case *diskImage:
-		img = m.filling()
+		return m.filling()
 	}
-	return streamBlocks(ctx, img, runtime.GOMAXPROCS(0), emit)
+	return img
 }
 
 // streamBlocks reads blocks by several goroutines, for images of which each

@@ -145,18 +145,23 @@ func structure(img Image, bad *rangeSet) Check {
 	if len(in.Segments) == 1 {
 		parts = "1 segment"
 	}
-	for _, x := range bad.in(0, img.Size()) {
-		if x.Kind == Unknown {
-			c.Ranges = append(c.Ranges, x)
-		}
-	}
-	missing := len(c.Ranges)
 	var unread []Range
 	for x := range img.Ranges(0, img.Size()) {
-		if x.Kind == Unreadable {
+		switch x.Kind {
+		case Unknown:
+			c.Ranges = append(c.Ranges, x)
+		case Unreadable:
 			unread = append(unread, x)
 		}
 	}
+	if len(c.Ranges) == 0 { // known only since it was read
+		for _, x := range bad.in(0, img.Size()) {
+			if x.Kind == Unknown {
+				c.Ranges = append(c.Ranges, x)
+			}
+		}
+	}
+	missing := len(c.Ranges)
 	switch {
 	case len(faults) > 0:
 		c.Verdict = Fail

@@ -1,341 +1,306 @@
 package aff4
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"kanshiki/parsers/container"
 )
 
-// Options change how a volume is read. The zero value works.
+// Options change how an image is read. The zero value works.
 type Options struct {
 	CacheBytes int64 // decoded chunks that are kept; 0 is 32 MiB
-	Workers    int   // chunks decoded ahead; 0 is GOMAXPROCS
+	Workers    int   // chunks decoded at once; 0 is GOMAXPROCS
+
+	// Beside gives the files that may be further volumes of the image. It is
+	// called where the first one does not hold everything; nil is none.
+	Beside func() []container.File
 }
 
-// Reader is the disk image in a volume. It is safe for concurrent use.
+// Reader is the disk image in one volume or several. It is safe for concurrent
+// use.
 type Reader struct {
 	*container.Disk
 	container.Problems
-	m       *members
-	g       graph
-	image   string // the resource that is read
+	layout  container.Layout
+	volumes []*Volume // the one that was opened first
+	image   string    // the resource that is read
 	size    int64
-	entries []mapEntry
+	unit    int64 // bytes of the largest chunk
+	runs    []run // in order, apart from each other
 	gap     target
 	targets []target
-	linear  []container.Digest
+	named   int // targets that the map has names of
+	streams []*stream
+	maps    map[*Volume]string
+	missing []string
+	bevies  *container.Kept[bevyKey, *bevy]
+	digests []container.Digest
+	fields  []container.Field
 }
 
-// mapEntry is a run of the medium and where it lies in a target.
-type mapEntry struct {
-	off, n, at int64
-	target     uint32
+type bevyKey struct {
+	s *stream
+	n int64
 }
 
-// target is what a map points to: a stream, or a symbolic one.
-type target struct {
-	name   string
-	stream *stream
-	unit   int64 // number of its first chunk among the units of the disk
-	kind   container.Kind
-	fill   byte // of a symbolic stream of one byte
-	err    error
-}
-
-// Open reads the volume's description and the map of its disk image.
+// Open reads what a volume says of its disk image, and finds the other volumes
+// of a striped one.
 func Open(f container.File, o Options) (*Reader, error) {
-	m, err := openZip(f)
-	if err != nil {
-		return nil, fmt.Errorf("zip: %w", err)
-	}
-	info := m.at["information.turtle"]
-	if info == nil {
-		if m.at["information.encrypted.turtle"] != nil {
-			return nil, fmt.Errorf("an encrypted volume %w", ErrUnsupported)
-		}
-		return nil, errors.New("no information.turtle")
-	}
-	b, err := m.bytes(info, MaxTurtle)
+	v, err := OpenVolume(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{m: m}
-	if r.g, err = parseTurtle(string(b)); err != nil {
-		if len(r.g) == 0 {
-			return nil, err
-		}
-		r.Reportf(0, "%v", err)
-	}
-	if err := r.choose(); err != nil {
+	r := &Reader{volumes: []*Volume{v}, maps: map[*Volume]string{}}
+	if err := r.choose(v); err != nil {
 		return nil, err
 	}
-	unit := int64(0)
-	for _, t := range r.targets {
-		if t.stream != nil {
-			unit = max(unit, t.stream.chunk)
+	data := v.g.get(r.image, "dataStream")
+	if o.Beside != nil {
+		r.gather(data, o.Beside)
+	}
+	for _, v := range r.volumes {
+		for _, p := range v.said {
+			r.Report(p)
 		}
 	}
-	r.Disk = container.New(container.Layout{Size: r.size, Span: r.span, UnitSize: max(unit, 1), Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers})
+	if err := r.open(v, data); err != nil {
+		return nil, err
+	}
+	if err := r.number(); err != nil {
+		return nil, err
+	}
+	for _, v := range r.volumes {
+		if m := v.g.get(r.image, "dataStream"); v.g.is(m, "Map") {
+			r.maps[v] = m
+		}
+	}
+	r.digests, r.fields = r.linear(data)
+	r.layout = container.Layout{Size: r.size, Span: func(off, limit int64) container.Span { return r.span(off, limit, false) },
+		UnitSize: r.unit, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers}
+	r.Disk = container.New(r.layout)
 	return r, nil
 }
 
-// choose finds the disk image and what its bytes are.
-func (r *Reader) choose() error {
+// choose finds the disk image. Where there are several, it is the first by
+// name, and the others are told.
+func (r *Reader) choose(v *Volume) error {
 	var images []string
-	for s := range r.g {
-		if r.g.is(s, "DiskImage") || r.g.is(s, "ContiguousImage") || r.g.is(s, "DiscontiguousImage") || r.g.is(s, "VolumeImage") || r.g.is(s, "Image") {
+	for s := range v.g {
+		if v.g.is(s, "EncryptedStream") {
+			return fmt.Errorf("the image %w", errEncrypted)
+		}
+		disk := v.g.is(s, "DiskImage") || v.g.is(s, "ContiguousImage") || v.g.is(s, "DiscontiguousImage") || v.g.is(s, "VolumeImage") || v.g.is(s, "Image")
+		other := v.g.is(s, "FileImage") || v.g.is(s, "MemoryImage") || v.g.is(s, "PhysicalMemoryImage")
+		if disk && !other {
 			images = append(images, s)
 		}
-		if r.g.is(s, "EncryptedStream") {
-			return fmt.Errorf("an encrypted stream %w", ErrUnsupported)
-		}
+	}
+	if len(images) == 0 {
+		return v.foreign()
 	}
 	slices.Sort(images)
-	if len(images) == 0 {
-		return errors.New("no disk image in the volume: it holds files, memory or nothing")
-	}
 	r.image = images[0]
 	if len(images) > 1 {
-		r.Reportf(0, "%d images in the volume; %s is read", len(images), r.image)
+		r.Report(container.Problem{File: v.a.f.Name, What: fmt.Sprintf("%d images in the volume; %s is read", len(images), r.image)})
 	}
-	data := r.g.get(r.image, "dataStream")
-	if data == "" {
+	if v.g.get(r.image, "dataStream") == "" {
 		return fmt.Errorf("%s has no data stream", r.image)
 	}
-	if err := r.open(data); err != nil {
-		return err
-	}
-	r.digests(data)
 	return nil
 }
 
-func (r *Reader) open(data string) error {
-	if r.g.is(data, "ImageStream") || r.g.is(data, "stream") {
-		s, err := openStream(r.m, r.g, data)
-		if err != nil {
-			return err
-		}
-		r.size, r.targets = s.size, []target{{name: data, stream: s}}
-		r.entries = []mapEntry{{0, s.size, 0, 0}}
-		return nil
-	}
-	if !r.g.is(data, "Map") {
-		return fmt.Errorf("%s is neither a stream nor a map, and %w", data, ErrUnsupported)
-	}
-	var err error
-	if r.size, err = strconv.ParseInt(r.g.get(data, "size"), 10, 64); err != nil || r.size <= 0 {
-		return fmt.Errorf("%s: a size of %q", data, r.g.get(data, "size"))
-	}
-	gap := r.g.get(data, "mapGapDefaultStream")
-	if gap == "" {
-		gap = schema + "Zero"
-	}
-	r.gap = r.target(gap, 0)
-	return r.readMap(data)
+// holds tells whether a volume has the bevies of a stream. It may have hashes of
+// those of another volume.
+func (v *Volume) holds(stream string) bool {
+	b := v.bevies(stream)
+	return b != nil && len((*b)[""]) > 0 && v.g.get(stream, "chunkSize") != ""
 }
 
-// readMap reads a map's list of targets and its entries.
-func (r *Reader) readMap(data string) error {
-	idx, list := r.m.find(data, "idx"), r.m.find(data, "map")
-	if idx == nil || list == nil {
-		return fmt.Errorf("%s: its map or the list of its targets is missing", data)
-	}
-	names, err := r.m.bytes(idx, 16<<20)
-	if err != nil {
-		return err
-	}
-	unit := int64(0)
-	for line := range strings.Lines(string(names)) {
-		name := strings.TrimRight(line, "\r\n")
-		if name == "" {
-			continue
+// holder is the volume that has the bevies of a stream, or all that is said of
+// it; nil where none does.
+func (r *Reader) holder(stream string) *Volume {
+	for _, v := range r.volumes {
+		if v.holds(stream) {
+			return v
 		}
-		if len(r.targets) == MaxTargets {
-			return fmt.Errorf("%s: more than %d targets", data, MaxTargets)
-		}
-		t := r.target(name, unit)
-		if t.stream != nil {
-			unit += t.stream.size/t.stream.chunk + 1
-		}
-		r.targets = append(r.targets, t)
 	}
-	b, err := r.m.bytes(list, 28*MaxMap)
-	if err != nil {
-		return err
-	}
-	if len(b)%28 != 0 {
-		r.Reportf(0, "the map has %d bytes, no whole number of entries", len(b))
-	}
-	le := binary.LittleEndian
-	for ; len(b) >= 28; b = b[28:] {
-		e := mapEntry{int64(le.Uint64(b)), int64(le.Uint64(b[8:])), int64(le.Uint64(b[16:])), le.Uint32(b[24:])}
-		if e.off < 0 || e.n < 0 || e.at < 0 || e.off > r.size || int(e.target) >= len(r.targets) {
-			r.Reportf(0, "a map entry of %d bytes at %d, target %d", e.n, e.off, e.target)
-			continue
-		}
-		e.n = min(e.n, r.size-e.off)
-		r.entries = append(r.entries, e)
-	}
-	slices.SortStableFunc(r.entries, func(a, b mapEntry) int {
-		switch {
-		case a.off < b.off:
-			return -1
-		case a.off > b.off:
-			return 1
-		}
-		return 0
-	})
-	for i := 1; i < len(r.entries); i++ {
-		if a, b := r.entries[i-1], r.entries[i]; a.off+a.n > b.off {
-			r.Reportf(0, "map entries overlap at %d: the later one is read", b.off)
-			r.entries[i-1].n = b.off - a.off
+	for _, v := range r.volumes {
+		if s := v.g.get(stream, "stored"); (s == "" || s == v.name) && len(v.g[stream]) > 0 &&
+			(v.g.get(stream, "chunkSize") != "" || !v.g.is(stream, "ImageStream")) {
+			return v
 		}
 	}
 	return nil
 }
 
-// target finds out what a name of a map means.
-func (r *Reader) target(name string, unit int64) target {
-	t := target{name: name, unit: unit}
-	local, ours := strings.CutPrefix(name, schema)
-	hex, symbolic := strings.CutPrefix(local, "SymbolicStream")
-	switch {
-	case ours && local == "Zero":
-		t.kind = container.Zero
-	case ours && local == "UnknownData":
-		t.kind, t.err = container.Unknown, errors.New("not acquired, as the map says")
-	case ours && local == "UnreadableData":
-		t.kind, t.err = container.Unreadable, errors.New("unreadable when it was acquired, as the map says")
-	case ours && symbolic && len(hex) == 2:
-		n, err := strconv.ParseUint(hex, 16, 8)
-		t.fill, t.err = byte(n), err
-		if n == 0 {
-			t.kind = container.Zero
+// gather finds the volumes of a striped image (draft 1.0a, 7.1): of the files
+// beside, those that speak of the same image and hold a stream of its map.
+func (r *Reader) gather(data string, beside func() []container.File) {
+	var want []string
+	for _, o := range r.volumes[0].g[data][schema+"dependentStream"] {
+		want = append(want, o.value)
+	}
+	lacks := func() bool {
+		return slices.ContainsFunc(want, func(s string) bool { return r.holder(s) == nil })
+	}
+	if !lacks() {
+		return
+	}
+	for _, f := range beside() {
+		v, err := OpenVolume(f)
+		if err != nil || v.name == r.volumes[0].name || v.g[r.image] == nil {
+			continue
 		}
-	case r.g[name] == nil:
-		t.kind, t.err = container.Unknown, fmt.Errorf("%s is not described in this volume: it belongs to another one of a set", name)
-		r.Reportf(0, "%v", t.err)
-	default:
-		s, err := openStream(r.m, r.g, name)
-		if err == nil && !s.here {
-			r.Reportf(0, "%s is not in this volume (it is stored in %s)", name, r.g.get(name, "stored"))
+		if slices.ContainsFunc(want, func(s string) bool { return r.holder(s) == nil && v.holds(s) }) {
+			r.volumes = append(r.volumes, v)
 		}
-		if err != nil {
-			r.Reportf(0, "%v", err)
-			t.kind, t.err = container.Unknown, err
-		}
-		t.stream = s
-	}
-	return t
-}
-
-// span tells where the run of the medium that begins at off lies.
-func (r *Reader) span(off, limit int64) container.Span {
-	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].off+r.entries[i].n > off })
-	if i == len(r.entries) {
-		return r.gap.span(0, limit)
-	}
-	e := r.entries[i]
-	if e.off > off {
-		return r.gap.span(0, min(limit, e.off-off))
-	}
-	return r.targets[e.target].span(e.at+off-e.off, min(limit, e.off+e.n-off))
-}
-
-func (t *target) span(off, limit int64) container.Span {
-	switch {
-	case t.stream != nil:
-		return t.stream.span(t.unit, off, limit)
-	case t.kind != container.Data:
-		return container.Span{Len: limit, Kind: t.kind, Err: t.err}
-	}
-	return container.Span{Len: limit, From: pattern(t.fill), At: 0}
-}
-
-// pattern is a symbolic stream: the medium has this byte over and over.
-type pattern byte
-
-func (c pattern) ReadAt(p []byte, _ int64) (int, error) {
-	for i := range p {
-		p[i] = byte(c)
-	}
-	return len(p), nil
-}
-
-func (r *Reader) decode(unit int64, dst []byte) error {
-	i := sort.Search(len(r.targets), func(i int) bool { return r.targets[i].unit > unit })
-	for i--; i >= 0; i-- {
-		if t := &r.targets[i]; t.stream != nil {
-			return t.stream.decode(unit-t.unit, dst)
-		}
-	}
-	return fmt.Errorf("no chunk %d", unit)
-}
-
-var digestNames = map[string]string{schema + "MD5": "md5", schema + "SHA1": "sha1", schema + "SHA256": "sha256"}
-
-// digests are those of the whole linear medium: the image's own, or its stream's
-// where no map lies between. What was filled in when it was acquired is in them,
-// so they are none of ours then.
-func (r *Reader) digests(data string) {
-	for _, t := range append(slices.Clone(r.targets), r.gap) {
-		if t.kind.Bad() {
+		if !lacks() || len(r.volumes) == MaxVolumes {
 			return
 		}
 	}
-	from := []string{r.image}
-	if r.g.is(data, "ImageStream") {
-		from = append(from, data)
-	}
-	for _, s := range from {
-		for _, o := range r.g[s][schema+"hash"] {
-			if alg := digestNames[o.kind]; alg != "" {
-				r.linear = append(r.linear, container.Digest{Alg: alg, Sum: strings.ToLower(o.value), Source: "information.turtle"})
-			}
-		}
-	}
 }
 
-// Digests are those that the volume states of its whole medium.
-func (r *Reader) Digests() []container.Digest { return r.linear }
+// open finds out what the bytes of the medium are.
+func (r *Reader) open(v *Volume, data string) (err error) {
+	switch {
+	case v.g.is(data, "ImageStream"):
+		s, err := r.openStream(v, data)
+		if err != nil {
+			return err
+		}
+		r.size, r.streams, r.targets = s.size, []*stream{s}, []target{{stream: s}}
+		r.runs = []run{{0, s.size, 0, 0}}
+	case v.g.is(data, "Map"):
+		if r.size, err = v.g.number(data, "size", 0); err != nil {
+			return err
+		}
+		r.gap = target{kind: container.Zero}
+		if gap := v.g.get(data, "mapGapDefaultStream"); gap != "" {
+			r.gap = r.target(gap)
+		}
+		if err := r.readMap(v, data); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%s is neither a stream nor a map, and %w", data, ErrUnsupported)
+	}
+	if n, err := v.g.number(r.image, "size", r.size); err != nil || n != r.size {
+		r.Report(container.Problem{File: v.a.f.Name, What: fmt.Sprintf("the image is said to have %s bytes, its data stream has %d", v.g.get(r.image, "size"), r.size)})
+	}
+	if r.size == 0 {
+		return fmt.Errorf("%s: no bytes", data)
+	}
+	return nil
+}
+
+// number gives each chunk of each stream a number as a unit of the disk.
+func (r *Reader) number() error {
+	next, perBevy := int64(0), int64(1)
+	r.unit = 1
+	for _, s := range r.streams {
+		s.first = next
+		chunks := s.size/s.chunk + 1
+		if chunks > 1<<62-next {
+			return errors.New("streams of more chunks than can be counted")
+		}
+		next += chunks
+		r.unit, perBevy = max(r.unit, s.chunk), max(perBevy, s.perBevy)
+	}
+	r.bevies = container.NewKept(maxIndex/(44*perBevy), func(k bevyKey) (*bevy, error) { return k.s.loadBevy(k.n) })
+	return nil
+}
+
+// span tells where the run of the medium that begins at off lies. filled takes
+// the text of symbolic streams for the medium's bytes.
+func (r *Reader) span(off, limit int64, filled bool) container.Span {
+	i := sort.Search(len(r.runs), func(i int) bool { return r.runs[i].off+r.runs[i].n > off })
+	if i == len(r.runs) {
+		return r.gap.span(off, limit, filled)
+	}
+	x := r.runs[i]
+	if x.off > off {
+		return r.gap.span(off, min(limit, x.off-off), filled)
+	}
+	return r.targets[x.target].span(x.at+off-x.off, min(limit, x.off+x.n-off), filled)
+}
+
+func (r *Reader) decode(unit int64, dst []byte) error {
+	i := sort.Search(len(r.streams), func(i int) bool { return r.streams[i].first > unit })
+	if i == 0 {
+		return fmt.Errorf("no chunk %d", unit)
+	}
+	s := r.streams[i-1]
+	return s.decode(unit-s.first, dst)
+}
+
+// Filling is the medium with the text that the standard puts where nothing was
+// read: linear hashes are of it.
+func (r *Reader) Filling() *container.Disk {
+	l := r.layout
+	l.Span = func(off, limit int64) container.Span { return r.span(off, limit, true) }
+	return container.New(l)
+}
+
+// Digests are those that the first volume states of the whole medium, with the
+// filling in it.
+func (r *Reader) Digests() []container.Digest { return r.digests }
+
+// Missing are the streams whose volume is not here.
+func (r *Reader) Missing() []string { return r.missing }
+
+// Files are the names of the volumes in use, in order.
+func (r *Reader) Files() (out []string) {
+	for _, v := range r.volumes {
+		out = append(out, v.a.f.Name)
+	}
+	slices.Sort(out)
+	return out
+}
 
 // SectorSize is in bytes, 0 where it is not said.
 func (r *Reader) SectorSize() int {
-	n, err := strconv.Atoi(r.g.get(r.image, "blockSize"))
+	n, err := r.volumes[0].g.number(r.image, "blockSize", 0)
 	if err != nil || n < 512 || n > 4096 {
 		return 0
 	}
-	return n
+	return int(n)
 }
 
 // Fields are the properties of the image and of the case, by their own names.
 func (r *Reader) Fields() (out []container.Field) {
+	v := r.volumes[0]
+	if tool := v.version["tool"]; tool != "" {
+		out = append(out, container.Field{Name: "tool", Value: tool})
+	}
 	subjects := []string{r.image}
-	for s := range r.g {
-		if r.g.is(s, "CaseDetails") || r.g.is(s, "CaseNotes") {
+	for s := range v.g {
+		if v.g.is(s, "CaseDetails") || v.g.is(s, "CaseNotes") || v.g.is(s, "TimeStamps") {
 			subjects = append(subjects, s)
 		}
 	}
 	slices.Sort(subjects[1:])
 	for _, s := range subjects {
 		var names []string
-		for p := range r.g[s] {
+		for p := range v.g[s] {
 			if name, ok := strings.CutPrefix(p, schema); ok {
 				names = append(names, name)
 			}
 		}
 		slices.Sort(names)
 		for _, n := range names {
-			if o := r.g[s][schema+n]; !o[0].iri {
-				out = append(out, container.Field{Name: n, Value: o[0].value})
+			for _, o := range v.g[s][schema+n] {
+				switch kind := strings.TrimPrefix(o.kind, schema); {
+				case n == "hash" && algorithm(o.kind) == "": // of map and blocks
+					out = append(out, container.Field{Name: kind, Value: o.value})
+				case n != "hash" && !o.iri:
+					out = append(out, container.Field{Name: n, Value: o.value})
+				}
 			}
 		}
 	}
-	return out
+	return append(out, r.fields...)
 }

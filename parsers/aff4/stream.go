@@ -1,163 +1,231 @@
 package aff4
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/pierrec/lz4/v4"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/cursor"
 	"kanshiki/parsers/internal/inflate"
 )
 
 // stream is an image stream: chunks of one size, packed into bevies.
 type stream struct {
-	m       *members
+	r       *Reader
+	v       *Volume // that has its bevies
+	b       *bevies
 	name    string
 	size    int64
 	chunk   int64
 	perBevy int64
 	method  string
-	indexes *container.Kept[int64, index]
-	here    bool // this volume has segments of it
+	hashes  []string // of its chunks, those that are compared, the first choice first
+	first   int64    // number of its first chunk among the units of the disk
+	buffers sync.Pool
 }
 
-// methods are the compressions by the names that writers give them.
+// methods are the compressions by the names that writers give them, without
+// what goes before "://" and a slash at the end.
 var methods = map[string]string{
-	"http://code.google.com/p/snappy/":           "snappy",
-	"https://code.google.com/p/snappy/":          "snappy",
-	"https://github.com/google/snappy":           "snappy",
-	"https://code.google.com/p/lz4/":             "lz4",
-	"http://code.google.com/p/lz4/":              "lz4",
-	"https://github.com/lz4/lz4":                 "lz4",
-	"https://www.ietf.org/rfc/rfc1950.txt":       "zlib",
-	"https://tools.ietf.org/html/rfc1950":        "zlib",
-	"https://www.ietf.org/rfc/rfc1951.txt":       "deflate",
-	"https://tools.ietf.org/html/rfc1951":        "deflate",
-	"http://aff4.org/Schema#NullCompressor":      "stored",
-	"compression/stored":                         "stored",
-	"https://www.aff4.org/Schema#NullCompressor": "stored",
-	"": "stored",
+	"code.google.com/p/snappy":           "snappy",
+	"github.com/google/snappy":           "snappy",
+	"code.google.com/p/lz4":              "lz4",
+	"github.com/lz4/lz4":                 "lz4",
+	"www.ietf.org/rfc/rfc1950.txt":       "zlib",
+	"tools.ietf.org/html/rfc1950":        "zlib",
+	"www.ietf.org/rfc/rfc1951.txt":       "deflate",
+	"tools.ietf.org/html/rfc1951":        "deflate",
+	"aff4.org/Schema#NullCompressor":     "stored",
+	"aff4.org/Schema#compression/stored": "stored",
+	"":                                   "stored",
 }
 
-func openStream(m *members, g graph, name string) (*stream, error) {
-	s := &stream{m: m, name: name}
-	var ok bool
-	if s.method, ok = methods[g.get(name, "compressionMethod")]; !ok {
-		return nil, fmt.Errorf("%s: compression %q %w", name, g.get(name, "compressionMethod"), ErrUnsupported)
+// openStream reads what a volume says of a stream that it holds.
+func (r *Reader) openStream(v *Volume, name string) (*stream, error) {
+	s := &stream{r: r, v: v, name: name, b: v.bevies(name)}
+	if s.b == nil {
+		s.b = &bevies{}
 	}
-	for _, x := range []struct {
-		to                  *int64
-		property, old, none string
-	}{{&s.size, "size", "size", ""}, {&s.chunk, "chunkSize", "chunk_size", "32768"}, {&s.perBevy, "chunksInSegment", "chunks_per_segment", "1024"}} {
-		v := g.get(name, x.property)
-		if v == "" {
-			v = g.get(name, x.old)
-		}
-		if v == "" {
-			v = x.none
-		}
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("%s: %s of %q", name, x.property, v)
-		}
-		*x.to = n
+	uri := v.g.get(name, "compressionMethod")
+	_, plain, ok := strings.Cut(uri, "://")
+	if !ok {
+		plain = uri
 	}
-	if s.chunk <= 0 || s.chunk > MaxChunk || s.perBevy <= 0 || s.perBevy > maxBevy {
+	if s.method, ok = methods[strings.TrimSuffix(plain, "/")]; !ok {
+		return nil, fmt.Errorf("%s: compression %q %w", name, uri, ErrUnsupported)
+	}
+	var err [3]error
+	s.size, err[0] = v.g.number(name, "size", 0)
+	s.chunk, err[1] = v.g.number(name, "chunkSize", 32768)
+	s.perBevy, err[2] = v.g.number(name, "chunksInSegment", 1024)
+	if err := errors.Join(err[:]...); err != nil {
+		return nil, err
+	}
+	if s.chunk == 0 || s.chunk > MaxChunk || s.perBevy == 0 || s.perBevy > maxBevy {
 		return nil, fmt.Errorf("%s: chunks of %d bytes, %d to a bevy", name, s.chunk, s.perBevy)
 	}
-	s.indexes = container.NewKept(indexBytes/(12*s.perBevy), s.index)
-	s.here = s.size == 0 || m.find(name, bevy(0)) != nil
+	for _, alg := range compared {
+		if len((*s.b)[alg]) > 0 {
+			s.hashes = append(s.hashes, alg)
+		}
+	}
+	s.buffers.New = func() any { return new([]byte) }
 	return s, nil
 }
 
-func bevy(i int64) string { return fmt.Sprintf("%08d", i) }
+// bevy is what is needed of one to decode its chunks.
+type bevy struct {
+	at, size int64  // of the chunks in the file
+	index    []byte // 12 bytes for each
+	alg      string // of the hashes, "" where there are none
+	sums     []byte
+}
 
-// decode fills dst with a chunk of the stream.
+// loadBevy reads the index of a bevy and, where they are whole, the best hashes
+// of its chunks.
+func (s *stream) loadBevy(n int64) (b *bevy, err error) {
+	data, ok := s.b.get("", n)
+	list, ok2 := s.b.get("index", n)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("%s: bevy %d or its index is missing", s.name, n)
+	}
+	if data.method != 0 {
+		return nil, cursor.Errorf(data.header, "bevy %d: chunks that are compressed once more: %w", n, ErrUnsupported)
+	}
+	b = &bevy{}
+	if b.at, b.size, err = s.v.a.part(data); err != nil {
+		return nil, fmt.Errorf("bevy %d: %w", n, err)
+	}
+	if b.index, err = s.v.a.bytes(list, 12*(s.perBevy+1)); err != nil {
+		return nil, fmt.Errorf("index of bevy %d: %w", n, err)
+	}
+	// An index of another length means that chunksInSegment is not what was
+	// written: chunks of later bevies would be others than they are taken for.
+	if have := int64(len(b.index) / 12); have != s.perBevy && n < (s.size-1)/(s.perBevy*s.chunk) {
+		return nil, cursor.Errorf(list.header, "index of bevy %d: %d chunks, the stream has %d to a bevy", n, have, s.perBevy)
+	}
+	for _, alg := range s.hashes {
+		sums, ok := s.b.get(alg, n)
+		if !ok {
+			continue
+		}
+		size := int64(algorithms[alg].size)
+		if b.sums, err = s.v.a.bytes(sums, size*(s.perBevy+1)); err == nil {
+			b.alg = alg
+			return b, nil
+		}
+		s.r.Report(container.Problem{File: s.v.a.f.Name, Off: sums.header, What: fmt.Sprintf("%s of the chunks of bevy %d: %v", alg, n, err)})
+	}
+	b.sums = nil
+	return b, nil
+}
+
+// decode fills dst, which is at least a chunk long, with a chunk.
 func (s *stream) decode(chunk int64, dst []byte) error {
-	dst = dst[:min(s.chunk, s.size-chunk*s.chunk)]
-	x, err := s.indexes.Get(chunk / s.perBevy)
+	n, k := chunk/s.perBevy, chunk%s.perBevy
+	b, err := s.r.bevies.Get(bevyKey{s, n})
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", s.v.a.f.Name, err)
 	}
-	k := chunk % s.perBevy
-	if 12*k+12 > int64(len(x.b)) {
-		return fmt.Errorf("bevy %d has no chunk %d", chunk/s.perBevy, k)
+	if 12*k+12 > int64(len(b.index)) {
+		return fmt.Errorf("%s: bevy %d of %s has no chunk %d", s.v.a.f.Name, n, s.name, k)
 	}
-	off, n := binary.LittleEndian.Uint64(x.b[12*k:]), int64(binary.LittleEndian.Uint32(x.b[12*k+8:]))
-	if off > uint64(x.size) || n > x.size-int64(off) || n > 2*s.chunk+1024 {
-		return fmt.Errorf("bevy %d, chunk %d: %d bytes at %#x, in %d", chunk/s.perBevy, k, n, off, x.size)
+	off, size := binary.LittleEndian.Uint64(b.index[12*k:]), int64(binary.LittleEndian.Uint32(b.index[12*k+8:]))
+	if off > uint64(b.size) || size > b.size-int64(off) || size > 2*s.chunk+1024 {
+		return fmt.Errorf("%s: bevy %d, chunk %d: %d bytes at %#x, in %d", s.v.a.f.Name, n, k, size, off, b.size)
 	}
-	b := make([]byte, n)
-	if got, err := s.m.f.R.ReadAt(b, x.at+int64(off)); got < len(b) {
-		return fmt.Errorf("bevy %d, chunk %d: %w", chunk/s.perBevy, k, err)
+	at := b.at + int64(off)
+	buf := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buf)
+	*buf = slices.Grow((*buf)[:0], int(size))[:size]
+	if got, err := s.v.a.f.R.ReadAt(*buf, at); got < len(*buf) {
+		return fmt.Errorf("%s: chunk %d at %#x: %w", s.v.a.f.Name, chunk, at, err)
 	}
-	if err := s.unpack(dst, b); err != nil {
-		return fmt.Errorf("bevy %d, chunk %d: %w", chunk/s.perBevy, k, err)
+	want := min(s.chunk, s.size-chunk*s.chunk)
+	got, err := s.unpack(dst[:s.chunk], *buf, want)
+	if err == nil {
+		err = b.compare(k, dst[:got], want)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: chunk %d at %#x: %w", s.v.a.f.Name, chunk, at, err)
 	}
 	return nil
 }
 
-// unpack decodes one chunk. A chunk that is as long as what it holds is stored.
-func (s *stream) unpack(dst, b []byte) error {
-	if s.method == "stored" || int64(len(b)) == s.chunk {
-		if len(b) < len(dst) {
-			return fmt.Errorf("%d bytes, %d are needed", len(b), len(dst))
+// unpack decodes a chunk into dst and tells how many bytes it has: want, or a
+// whole chunk where the stream's last one is padded.
+func (s *stream) unpack(dst, b []byte, want int64) (int, error) {
+	if s.method == "stored" || len(b) == len(dst) { // as long as what it holds: not compressed
+		if int64(len(b)) != want && len(b) != len(dst) {
+			return 0, fmt.Errorf("%d bytes stored, %d are needed", len(b), want)
 		}
-		copy(dst, b)
-		return nil
+		return copy(dst, b), nil
 	}
-	// The last chunk may be stored in full length.
-	out := make([]byte, s.chunk)
-	n := 0
+	var n int
 	var err error
 	switch s.method {
 	case "snappy":
-		if n, err = snappy.DecodedLen(b); err == nil && n <= len(out) {
-			_, err = snappy.Decode(out, b)
+		if n, err = snappy.DecodedLen(b); err == nil && n <= len(dst) {
+			_, err = snappy.Decode(dst, b)
 		}
 	case "lz4":
-		n, err = lz4.UncompressBlock(b, out)
+		n, err = unpackLZ4(dst, b)
 	case "zlib":
 		var d inflate.Decoder
-		n, _, err = d.Zlib(out, b)
+		n, _, err = d.Zlib(dst, b)
 	case "deflate":
-		n, err = len(dst), inflate.Raw(out[:len(dst)], b)
+		if n, err = len(dst), inflate.Raw(dst, b); err != nil && want < int64(n) {
+			n, err = int(want), inflate.Raw(dst[:want], b)
+		}
 	}
-	if err == nil && (n < len(dst) || n > len(out)) {
-		err = fmt.Errorf("%s gives %d bytes, %d are needed", s.method, n, len(dst))
+	if err == nil && int64(n) != want && n != len(dst) {
+		err = fmt.Errorf("%s gives %d bytes, %d are needed", s.method, n, want)
 	}
-	copy(dst, out)
-	return err
+	return n, err
 }
 
-// index is that of a bevy: 12 bytes for each chunk.
-type index struct {
-	b        []byte
-	at, size int64 // of the bevy in the file
+// unpackLZ4 decodes a block. pyaff4 writes its decoded length in front of it.
+func unpackLZ4(dst, b []byte) (int, error) {
+	if len(b) > 4 {
+		if n := binary.LittleEndian.Uint32(b); int64(n) <= int64(len(dst)) {
+			if k, err := lz4.UncompressBlock(b[4:], dst[:n]); err == nil && k == int(n) {
+				return k, nil
+			}
+		}
+	}
+	return lz4.UncompressBlock(b, dst)
 }
 
-func (s *stream) index(bevyNumber int64) (x index, err error) {
-	data, list := s.m.find(s.name, bevy(bevyNumber)), s.m.find(s.name, bevy(bevyNumber)+".index")
-	if data == nil || list == nil {
-		return x, fmt.Errorf("bevy %d or its index is missing", bevyNumber)
+// compare compares a chunk with its hash. The last one is hashed as it was
+// written, or without its padding.
+func (b *bevy) compare(k int64, chunk []byte, want int64) error {
+	size := int64(algorithms[b.alg].size)
+	if b.alg == "" || size*(k+1) > int64(len(b.sums)) {
+		return nil
 	}
-	if x.at, x.size, err = s.m.part(data); err != nil {
-		return x, err
+	sum, of := b.sums[size*k:size*(k+1)], algorithms[b.alg].sum
+	if !bytes.Equal(of(chunk), sum) && !bytes.Equal(of(chunk[:min(want, int64(len(chunk)))]), sum) {
+		return fmt.Errorf("its %s is not the stated one", b.alg)
 	}
-	x.b, err = s.m.bytes(list, 12*s.perBevy)
-	return x, err
+	return nil
 }
 
 // span is a run of the stream.
-func (s *stream) span(unit, off, limit int64) container.Span {
+func (s *stream) span(off, limit int64) container.Span {
 	if off >= s.size || off < 0 {
 		return container.Span{Len: limit, Kind: container.Corrupt, Err: fmt.Errorf("behind the end of %s", s.name)}
 	}
-	if !s.here {
-		return container.Span{Len: min(limit, s.size-off), Kind: container.Unknown, Err: fmt.Errorf("%s lies in another volume", s.name)}
+	limit = min(limit, s.size-off)
+	if s.chunk != s.r.unit { // a run goes over units of one size only
+		limit = min(limit, s.chunk-off%s.chunk)
 	}
-	return container.Span{Len: min(limit, s.chunk-off%s.chunk, s.size-off), Unit: unit + off/s.chunk, Skip: off % s.chunk}
+	return container.Span{Len: limit, Unit: s.first + off/s.chunk, Skip: off % s.chunk}
 }

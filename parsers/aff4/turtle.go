@@ -2,7 +2,9 @@ package aff4
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // object is the value of a property: a resource, or a literal with its type.
@@ -14,6 +16,19 @@ type object struct {
 
 // graph is what a Turtle document says: subject, property, values in order.
 type graph map[string]map[string][]object
+
+// number reads an integer of a property; def stands for one that is not there.
+func (g graph) number(subject, property string, def int64) (int64, error) {
+	v := g.get(subject, property)
+	if v == "" {
+		return def, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s: %s of %q", subject, property, v)
+	}
+	return n, nil
+}
 
 const (
 	rdfType = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
@@ -44,6 +59,7 @@ func (g graph) is(subject, kind string) bool {
 type turtle struct {
 	s        string
 	at       int
+	triples  int
 	prefixes map[string]string
 }
 
@@ -122,6 +138,9 @@ func (t *turtle) statement(g graph) error {
 			if err != nil {
 				return err
 			}
+			if t.triples++; t.triples > MaxTriples {
+				return fmt.Errorf("more than %d statements", MaxTriples)
+			}
 			g[subject.value][property] = append(g[subject.value][property], o)
 			if !t.take(",") {
 				break
@@ -196,16 +215,11 @@ func (t *turtle) literal() (object, error) {
 		if t.at >= len(t.s) {
 			return object{}, fmt.Errorf("a literal without an end")
 		}
-		c := t.s[t.at]
-		if c == '\\' && t.at+1 < len(t.s) {
-			t.at++
-			if i := strings.IndexByte("tnr", t.s[t.at]); i >= 0 {
-				c = "\t\n\r"[i]
-			} else {
-				c = t.s[t.at]
-			}
+		if t.s[t.at] == '\\' && t.at+1 < len(t.s) {
+			t.escape(&b)
+			continue
 		}
-		b.WriteByte(c)
+		b.WriteByte(t.s[t.at])
 		t.at++
 	}
 	t.at += len(quote)
@@ -213,6 +227,9 @@ func (t *turtle) literal() (object, error) {
 	switch {
 	case strings.HasPrefix(t.s[t.at:], "^^"):
 		t.at += 2
+		if t.space(); t.at < len(t.s) && (t.s[t.at] == '"' || t.s[t.at] == '\'') {
+			return o, fmt.Errorf("a literal where its type is expected")
+		}
 		kind, err := t.object()
 		o.kind = kind.value
 		return o, err
@@ -222,4 +239,24 @@ func (t *turtle) literal() (object, error) {
 		}
 	}
 	return o, nil
+}
+
+// escape reads what follows a backslash (Turtle, 2.5.1 and 6.4).
+func (t *turtle) escape(b *strings.Builder) {
+	c := t.s[t.at+1]
+	t.at += 2
+	if n := map[byte]int{'u': 4, 'U': 8}[c]; n > 0 && n <= len(t.s)-t.at {
+		if r, err := strconv.ParseUint(t.s[t.at:t.at+n], 16, 32); err == nil {
+			if r > utf8.MaxRune {
+				r = utf8.RuneError
+			}
+			b.WriteRune(rune(r))
+			t.at += n
+			return
+		}
+	}
+	if i := strings.IndexByte("tnrbf", c); i >= 0 {
+		c = "\t\n\r\b\f"[i]
+	}
+	b.WriteByte(c)
 }

@@ -1,78 +1,113 @@
 package aff4
 
 import (
-	"archive/zip"
+	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"strings"
 
 	"kanshiki/parsers/container"
 )
 
-// members are the segments of a volume by their names, as its RDF writes them.
-type members struct {
-	f    container.File
-	zip  *zip.Reader
-	at   map[string]*zip.File
-	name string // the volume's own
+// Volume is one file of an image: an archive and what it says of itself.
+type Volume struct {
+	a       *archive
+	g       graph
+	name    string            // its own, an ARN
+	version map[string]string // version.txt
+	said    []container.Problem
 }
 
-func openZip(f container.File) (*members, error) {
-	z, err := zip.NewReader(f.R, f.Size)
+// OpenVolume reads what a volume says of itself.
+func OpenVolume(f container.File) (*Volume, error) {
+	a, err := openArchive(f)
 	if err != nil {
 		return nil, err
 	}
-	m := &members{f: f, zip: z, at: make(map[string]*zip.File, len(z.File)), name: strings.TrimRight(z.Comment, "\x00")}
-	for _, e := range z.File {
-		name, err := url.PathUnescape(e.Name)
-		if err != nil {
-			name = e.Name
+	v := &Volume{a: a, name: a.comment, said: a.said}
+	if s, ok := a.other["container.description"]; ok {
+		b, err := a.bytes(s, 1<<12)
+		if name := strings.Trim(string(b), "\x00\r\n "); err == nil && strings.HasPrefix(name, "aff4:") {
+			v.name = name
+		} else if err != nil {
+			v.say(s, "container.description", err)
 		}
-		if _, twice := m.at[name]; !twice {
-			m.at[name] = e
+	}
+	if err := v.readVersion(); err != nil {
+		return nil, err
+	}
+	return v, v.readTurtle()
+}
+
+func (v *Volume) say(s segment, what string, err error) {
+	v.said = append(v.said, container.Problem{File: v.a.f.Name, Off: s.header, What: what + ": " + err.Error()})
+}
+
+// readVersion reads version.txt, which volumes have since the standard. A later
+// major version may mean anything.
+func (v *Volume) readVersion() error {
+	v.version = map[string]string{}
+	s, ok := v.a.other["version.txt"]
+	if !ok {
+		return nil
+	}
+	b, err := v.a.bytes(s, 1<<16)
+	if err != nil {
+		v.say(s, "version.txt", err)
+	}
+	for _, line := range strings.FieldsFunc(string(b), func(r rune) bool { return r == '\r' || r == '\n' }) {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			v.version[name] = value
 		}
 	}
-	return m, nil
+	if major := v.version["major"]; err == nil && major != "1" && major != "" {
+		return fmt.Errorf("version %s of the format %w", major, ErrUnsupported)
+	}
+	return nil
 }
 
-// find is a segment of a resource; a resource of the volume's own may be named
-// without it.
-func (m *members) find(resource, segment string) *zip.File {
-	full := resource + "/" + segment
-	if e := m.at[full]; e != nil {
-		return e
+func (v *Volume) readTurtle() error {
+	s, ok := v.a.other["information.turtle"]
+	if !ok {
+		if _, ok := v.a.other["information.encrypted.turtle"]; ok {
+			return fmt.Errorf("the volume %w", errEncrypted)
+		}
+		return errors.New("no information.turtle: nothing says what the segments are")
 	}
-	return m.at[strings.TrimPrefix(full, m.name+"/")]
-}
-
-// part is a stored segment, as it lies in the file.
-func (m *members) part(e *zip.File) (off, n int64, err error) {
-	if e.Method != zip.Store {
-		return 0, 0, fmt.Errorf("%s: a segment that is compressed once more %w", e.Name, ErrUnsupported)
-	}
-	if off, err = e.DataOffset(); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", e.Name, err)
-	}
-	if n = int64(min(e.UncompressedSize64, 1<<62)); off > m.f.Size || n > m.f.Size-off {
-		return 0, 0, fmt.Errorf("%s: %d bytes at %#x, in a file of %d", e.Name, n, off, m.f.Size)
-	}
-	return off, n, nil
-}
-
-// bytes reads a segment of limit bytes at most.
-func (m *members) bytes(e *zip.File, limit int64) ([]byte, error) {
-	if int64(min(e.UncompressedSize64, 1<<62)) > limit {
-		return nil, fmt.Errorf("%s: %d bytes, limit %d", e.Name, e.UncompressedSize64, limit)
-	}
-	r, err := e.Open()
+	b, err := v.a.bytes(s, MaxTurtle)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.Name, err)
+		if !errors.Is(err, errSum) {
+			return fmt.Errorf("information.turtle: %w", err)
+		}
+		v.say(s, "information.turtle", err)
 	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return b, fmt.Errorf("%s: %w", e.Name, err)
+	if v.g, err = parseTurtle(string(b)); err != nil {
+		if len(v.g) == 0 {
+			return err
+		}
+		v.say(s, "what stands behind is not read", err)
 	}
-	return b, nil
+	return nil
+}
+
+// foreign says why a volume without a disk image has none, by what it has.
+func (v *Volume) foreign() error {
+	var logical, memory, old bool
+	for s, properties := range v.g {
+		for _, o := range properties[rdfType] {
+			old = old || strings.HasPrefix(o.value, "http://afflib.org/")
+		}
+		logical = logical || v.g.is(s, "FileImage") || v.g.is(s, "FolderImage") || v.g.is(s, "Folder")
+		memory = memory || v.g.is(s, "MemoryImage") || v.g.is(s, "PhysicalMemoryImage")
+		// libaff4 before the standard, and pmem
+		old = old || v.g.is(s, "image") || v.g.is(s, "map")
+	}
+	switch {
+	case logical:
+		return fmt.Errorf("%w: a logical image (AFF4-L) has files", ErrNoDisk)
+	case memory:
+		return fmt.Errorf("%w: it has memory", ErrNoDisk)
+	case old:
+		return fmt.Errorf("a volume from before the standard (another schema) %w", ErrUnsupported)
+	}
+	return fmt.Errorf("%w, as far as information.turtle tells", ErrNoDisk)
 }
