@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"kanshiki/parsers/internal/badblock"
 )
 
 const unitSize = 1000
@@ -187,20 +189,6 @@ func TestHuge(t *testing.T) {
 	}
 }
 
-// bad cannot read one sector.
-type bad struct {
-	*bytes.Reader
-	at int64
-}
-
-func (b bad) ReadAt(p []byte, off int64) (int, error) {
-	if b.at < off+int64(len(p)) && b.at+512 > off {
-		n, _ := b.Reader.ReadAt(p[:max(b.at-off, 0)], off)
-		return n, errUnit
-	}
-	return b.Reader.ReadAt(p, off)
-}
-
 // One sector that cannot be read costs that sector, and a file that is cut its
 // end.
 func TestBadSector(t *testing.T) {
@@ -210,9 +198,9 @@ func TestBadSector(t *testing.T) {
 		r            io.ReaderAt
 		at, off, len int64
 	}{
-		"a bad sector":                  {bad{bytes.NewReader(media), 20 * 512}, 0, 20 * 512, 512},
+		"a bad sector":                  {badblock.Reader{ReaderAt: bytes.NewReader(media), Off: 20 * 512, Len: 512}, 0, 20 * 512, 512},
 		"a cut file":                    {bytes.NewReader(media[:50<<10]), 0, 50 << 10, 14 << 10},
-		"a bad sector, stored at 1,100": {bad{bytes.NewReader(media), 20 * 512}, 1100, 20*512 - 1100, 512},
+		"a bad sector, stored at 1,100": {badblock.Reader{ReaderAt: bytes.NewReader(media), Off: 20 * 512, Len: 512}, 1100, 20*512 - 1100, 512},
 		"a cut file, stored at 1,100":   {bytes.NewReader(media[:50<<10]), 1100, 50<<10 - 1100, 14 << 10},
 		"behind all offsets":            {bytes.NewReader(nil), math.MaxInt64 - 100, 0, 64 << 10},
 	} {

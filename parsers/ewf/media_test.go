@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"kanshiki/parsers/ewf"
+	"kanshiki/parsers/internal/badblock"
 )
 
 // media are the bytes that the images in testdata hold: noise, text, zeros,
@@ -202,27 +203,13 @@ func TestFlipLaw(t *testing.T) {
 	}
 }
 
-// faulty cannot read one block.
-type faulty struct {
-	io.ReaderAt
-	off, n int64
-}
-
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	if off < f.off+f.n && off+int64(len(p)) > f.off {
-		n, _ := f.ReaderAt.ReadAt(p[:max(f.off-off, 0)], off)
-		return n, errors.New("input/output error")
-	}
-	return f.ReaderAt.ReadAt(p, off)
-}
-
 func TestBadBlockLaw(t *testing.T) {
 	want := media()
 	for _, name := range samples {
 		whole := sample(t, name)
 		for off := int64(0); off < int64(len(whole)); off += 512 {
 			src := source(whole)
-			src[0].R = faulty{src[0].R, off, min(512, int64(len(whole))-off)}
+			src[0].R = badblock.Reader{ReaderAt: src[0].R, Off: off, Len: min(512, int64(len(whole))-off)}
 			law(t, fmt.Sprintf("%s block %#x", name, off), src, want, true)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/badblock"
 )
 
 // samples are the files of testdata and the SHA-256 of their media, as
@@ -196,20 +197,6 @@ func covered(want, got []byte, bad []container.Range) bool {
 	return bytes.Equal(got, want)
 }
 
-// faulty cannot read one sector.
-type faulty struct {
-	*bytes.Reader
-	at int64
-}
-
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	if f.at < off+int64(len(p)) && f.at+512 > off {
-		n, _ := f.Reader.ReadAt(p[:max(f.at-off, 0)], off)
-		return n, errors.New("input/output error")
-	}
-	return f.Reader.ReadAt(p, off)
-}
-
 func TestBadBlock(t *testing.T) {
 	for _, name := range []string{"v3.qcow2", "zstd.qcow2", "sub.qcow2"} {
 		b := load(t, name)
@@ -219,7 +206,7 @@ func TestBadBlock(t *testing.T) {
 		}
 		want, _ := media(whole)
 		for at := int64(0); at < int64(len(b)); at += 7 * 512 {
-			d, err := Open(container.File{R: faulty{bytes.NewReader(b), at}, Size: int64(len(b))}, Options{})
+			d, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(b), Off: at, Len: 512}, Size: int64(len(b))}, Options{})
 			if err != nil {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kanshiki/parsers/internal/badblock"
 	"kanshiki/parsers/internal/utf16"
 )
 
@@ -107,23 +108,10 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
-type bad struct {
-	b        []byte
-	from, to int64
-}
-
-func (r *bad) ReadAt(p []byte, off int64) (int, error) {
-	n := copy(p, r.b[off:])
-	if off < r.to && off+int64(n) > r.from {
-		return int(max(0, r.from-off)), errors.New("bad block")
-	}
-	return n, nil
-}
-
 func TestBadBlock(t *testing.T) {
 	b := sample()
 	for at := int64(0); at+16 <= int64(len(b)); at += 16 {
-		a, err := NewReader(&bad{b, at, at + 16}, int64(len(b)))
+		a, err := NewReader(badblock.Reader{ReaderAt: bytes.NewReader(b), Off: at, Len: 16}, int64(len(b)))
 		if err != nil {
 			continue
 		}

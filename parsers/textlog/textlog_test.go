@@ -2,10 +2,10 @@ package textlog
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"strings"
 	"testing"
+
+	"kanshiki/parsers/internal/badblock"
 )
 
 // all joins what a file gives: offset, text, and what is marked.
@@ -82,25 +82,10 @@ func TestLong(t *testing.T) {
 	whole(t, b)
 }
 
-// bad fails in one block.
-type bad struct {
-	io.ReaderAt
-	from, to int64
-}
-
-func (r bad) ReadAt(p []byte, off int64) (int, error) {
-	if off < r.to && off+int64(len(p)) > r.from {
-		n := max(0, int(r.from-off))
-		r.ReaderAt.ReadAt(p[:n], off)
-		return n, errors.New("bad sector")
-	}
-	return r.ReaderAt.ReadAt(p, off)
-}
-
 // TestBadBlock: the hole is one error that lies in it; the rest comes.
 func TestBadBlock(t *testing.T) {
 	b := []byte(strings.Repeat("0123456\n", 1<<15))
-	r := bad{bytes.NewReader(b), 1 << 17, 1<<17 + 512}
+	r := badblock.Reader{ReaderAt: bytes.NewReader(b), Off: 1 << 17, Len: 512}
 	lines, errs := 0, 0
 	for l, err := range Lines(r, int64(len(b)), Options{}) {
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"kanshiki/fixtures/corpus"
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/badblock"
 )
 
 const (
@@ -155,22 +156,6 @@ func TestTinyBlocks(t *testing.T) {
 	}
 }
 
-// faulty is a file of which a sector cannot be read.
-type faulty struct {
-	*bytes.Reader
-	at int64
-}
-
-var errBad = errors.New("input/output error (injected)")
-
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	if off < f.at+512 && off+int64(len(p)) > f.at {
-		n, _ := f.Reader.ReadAt(p[:max(f.at-off, 0)], off)
-		return n, errBad
-	}
-	return f.Reader.ReadAt(p, off)
-}
-
 // One bad sector of the file costs what it tells of, and no more.
 func TestBadSectors(t *testing.T) {
 	content := noise(1)
@@ -183,7 +168,7 @@ func TestBadSectors(t *testing.T) {
 		tableAt: {int64(len(content)), 1},
 		firstAt: {0, 1}, firstAt + 512: {512, 0}, // the first block's bitmap, its first sector
 	} {
-		r, err := Open(container.File{R: faulty{bytes.NewReader(file), at}, Size: int64(len(file))}, Options{})
+		r, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(file), Off: at, Len: 512}, Size: int64(len(file))}, Options{})
 		if err != nil {
 			t.Errorf("at %#x: %v", at, err)
 			continue
@@ -193,7 +178,7 @@ func TestBadSectors(t *testing.T) {
 		for _, x := range bad {
 			n += x.Len
 			copy(got[x.Off:x.Off+x.Len], content[x.Off:])
-			if !errors.Is(x.Err, errBad) {
+			if !errors.Is(x.Err, badblock.Err) {
 				t.Errorf("at %#x: %v", at, x.Err)
 			}
 		}
@@ -202,7 +187,7 @@ func TestBadSectors(t *testing.T) {
 		}
 	}
 	child := build(Differencing, 1, content, []int{5}, nil, 2, "p.vhd")
-	r, err := Open(container.File{R: faulty{bytes.NewReader(child), firstAt}, Size: int64(len(child))}, Options{})
+	r, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(child), Off: firstAt, Len: 512}, Size: int64(len(child))}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

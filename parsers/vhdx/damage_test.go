@@ -15,6 +15,7 @@ import (
 
 	"kanshiki/fixtures/corpus"
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/badblock"
 )
 
 func said(r *Reader) string {
@@ -23,22 +24,6 @@ func said(r *Reader) string {
 		all = append(all, fmt.Sprintf("%#x %s", p.Off, p.What))
 	}
 	return strings.Join(all, "\n")
-}
-
-// faulty is a file of which a sector cannot be read.
-type faulty struct {
-	*bytes.Reader
-	at int64
-}
-
-var errBad = errors.New("input/output error (injected)")
-
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	if off < f.at+512 && off+int64(len(p)) > f.at {
-		n, _ := f.Reader.ReadAt(p[:max(f.at-off, 0)], off)
-		return n, errBad
-	}
-	return f.Reader.ReadAt(p, off)
 }
 
 // One bad sector of the file costs what it tells of, and no more.
@@ -59,9 +44,9 @@ func TestBadSectors(t *testing.T) {
 		metaAt: {fails: true}, metaAt + 512: {0, 0, false}, batAt: {64 * mib, 0, false}, batAt + 512: {64 * mib, 0, false}, batAt + 1024: {64 * mib, 0, false},
 		batAt + 4096: {0, 0, false}, firstAt + 1024: {512, 0, false},
 	} {
-		r, err := Open(container.File{R: faulty{bytes.NewReader(d.b), at}, Size: int64(len(d.b))}, Options{})
+		r, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(d.b), Off: at, Len: 512}, Size: int64(len(d.b))}, Options{})
 		if c.fails {
-			if !errors.Is(err, errBad) {
+			if !errors.Is(err, badblock.Err) {
 				t.Errorf("at %#x: %v", at, err)
 			}
 			continue
@@ -130,7 +115,7 @@ func TestSectorBitmap(t *testing.T) {
 	} {
 		_, child, _ = shared()
 		c.harm()
-		r, err := Open(container.File{R: faulty{bytes.NewReader(child.b), c.at}, Size: int64(len(child.b))}, Options{Open: serve(parent)})
+		r, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(child.b), Off: c.at, Len: 512}, Size: int64(len(child.b))}, Options{Open: serve(parent)})
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -217,7 +202,7 @@ func TestLogBadSector(t *testing.T) {
 		replayed int
 		says     string
 	}{0: {0, "1 sectors of the log cannot be read: offset 0x100000"}, 8192: {1, "1 sectors of the log cannot be read: offset 0x102000"}, 1 << 16: {2, "1 sectors"}} {
-		r, err := Open(container.File{R: faulty{bytes.NewReader(d.b), logAt + at}, Size: int64(len(d.b))}, Options{})
+		r, err := Open(container.File{R: badblock.Reader{ReaderAt: bytes.NewReader(d.b), Off: logAt + at, Len: 512}, Size: int64(len(d.b))}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

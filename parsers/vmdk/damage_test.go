@@ -3,13 +3,13 @@ package vmdk_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/badblock"
 	"kanshiki/parsers/vmdk"
 )
 
@@ -253,27 +253,12 @@ func TestHugeClaim(t *testing.T) {
 	}
 }
 
-// faulty is a file with a part that cannot be read.
-type faulty struct {
-	*bytes.Reader
-	off, n int64
-}
-
-var errFault = errors.New("input/output error (injected)")
-
-func (f faulty) ReadAt(p []byte, off int64) (int, error) {
-	if off < f.off+f.n && off+int64(len(p)) > f.off {
-		return 0, errFault
-	}
-	return f.Reader.ReadAt(p, off)
-}
-
 // The bad block law: what lies in the block is named, the rest is given.
 func TestBadBlock(t *testing.T) {
 	for _, name := range []string{"mono.vmdk", "stream.vmdk"} {
 		b := samples(t, name)[name]
 		for off := int64(512); off < int64(len(b)); off += 4096 {
-			f := container.File{Name: name, R: faulty{bytes.NewReader(b), off, 512}, Size: int64(len(b))}
+			f := container.File{Name: name, R: badblock.Reader{ReaderAt: bytes.NewReader(b), Off: off, Len: 512}, Size: int64(len(b))}
 			d, err := vmdk.Open(f, vmdk.Options{})
 			if err != nil {
 				t.Errorf("%s, block at %#x: %v", name, off, err)
