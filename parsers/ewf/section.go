@@ -3,10 +3,10 @@ package ewf
 import (
 	"bytes"
 	"fmt"
-	"hash/adler32"
 	"io"
 
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/inflate"
 )
 
 // Signatures of segment files, 8 bytes at offset 0.
@@ -99,7 +99,7 @@ func parseDescriptor(b []byte, off, fileSize int64) (section, error) {
 	if c.Err() != nil {
 		return section{}, c.Err()
 	}
-	if have := adler32.Checksum(b[:72]); have != sum {
+	if have := inflate.Sum(b[:72]); have != sum {
 		return section{}, cursor.Errorf(off, "section descriptor: checksum %08x, calculated %08x", sum, have)
 	}
 	if i := bytes.IndexByte(name, 0); i >= 0 {
@@ -255,7 +255,7 @@ func checked(b []byte, off int64, what string) ([]byte, error) {
 	}
 	c := cursor.New(b[len(b)-4:])
 	b = b[:len(b)-4]
-	if sum, have := c.U32("checksum"), adler32.Checksum(b); sum != have {
+	if sum, have := c.U32("checksum"), inflate.Sum(b); sum != have {
 		return b, cursor.Errorf(off, "%s: checksum %08x, calculated %08x", what, sum, have)
 	}
 	return b, nil

@@ -2,9 +2,9 @@ package ewf
 
 import (
 	"encoding/binary"
-	"hash/adler32"
 
 	"kanshiki/parsers/container"
+	"kanshiki/parsers/internal/inflate"
 )
 
 // Tail returns what the last chunk holds beyond the end of the media. A source
@@ -41,7 +41,7 @@ func (r *Reader) Tail() []byte {
 		b = d.spill[want:n]
 	} else {
 		n := len(stored) - 4
-		if n <= want || n > len(d.spill) || adler32.Checksum(stored[:n]) != binary.LittleEndian.Uint32(stored[n:]) {
+		if n <= want || n > len(d.spill) || inflate.Sum(stored[:n]) != binary.LittleEndian.Uint32(stored[n:]) {
 			return nil
 		}
 		b = stored[want:n]

@@ -2,7 +2,8 @@ package ewf
 
 import (
 	"encoding/binary"
-	"hash/adler32"
+
+	"kanshiki/parsers/internal/inflate"
 )
 
 // walk finds chunks without a table: they lie back to back, and each proves
@@ -54,7 +55,7 @@ func (d *decoder) chunkAt(b, out []byte, sector int, final bool) (n int, compres
 		}
 	}
 	sum := func(n int) bool {
-		return len(b) >= n+4 && adler32.Checksum(b[:n]) == binary.LittleEndian.Uint32(b[n:])
+		return len(b) >= n+4 && inflate.Sum(b[:n]) == binary.LittleEndian.Uint32(b[n:])
 	}
 	if sum(size) {
 		return size + 4, false

@@ -4,10 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/adler32"
 	"io"
 	"math"
 	"time"
+
+	"kanshiki/parsers/internal/inflate"
 )
 
 // SegmentFile is a file that a Writer writes; an *os.File is one.
@@ -269,11 +270,11 @@ func (w *Writer) closeGroup() {
 	t := make([]byte, tableHeadSize, tableHeadSize+4*len(w.entries)+4)
 	binary.LittleEndian.PutUint32(t, uint32(len(w.entries)))
 	binary.LittleEndian.PutUint64(t[8:], uint64(w.s.Sectors))
-	binary.LittleEndian.PutUint32(t[20:], adler32.Checksum(t[:20]))
+	binary.LittleEndian.PutUint32(t[20:], inflate.Sum(t[:20]))
 	for _, e := range w.entries {
 		t = binary.LittleEndian.AppendUint32(t, e)
 	}
-	t = binary.LittleEndian.AppendUint32(t, adler32.Checksum(t[tableHeadSize:]))
+	t = binary.LittleEndian.AppendUint32(t, inflate.Sum(t[tableHeadSize:]))
 	w.section("table", t)
 	w.section("table2", t)
 	w.s.Sectors, w.entries = 0, w.entries[:0]

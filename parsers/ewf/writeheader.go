@@ -3,7 +3,6 @@ package ewf
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/adler32"
 	"strings"
 	"unicode/utf16"
 
@@ -99,5 +98,5 @@ func deflated(b []byte) []byte {
 	if err != nil {
 		panic(err) // the level is ours
 	}
-	return e.Zlib(nil, b, adler32.Checksum(b))
+	return e.Zlib(nil, b, inflate.Sum(b))
 }

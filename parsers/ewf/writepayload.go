@@ -2,7 +2,8 @@ package ewf
 
 import (
 	"encoding/binary"
-	"hash/adler32"
+
+	"kanshiki/parsers/internal/inflate"
 )
 
 // descriptor makes the 76 bytes before a section's payload.
@@ -11,13 +12,13 @@ func descriptor(kind string, next, size int64) []byte {
 	copy(b, kind)
 	binary.LittleEndian.PutUint64(b[16:], uint64(next))
 	binary.LittleEndian.PutUint64(b[24:], uint64(size))
-	binary.LittleEndian.PutUint32(b[72:], adler32.Checksum(b[:72]))
+	binary.LittleEndian.PutUint32(b[72:], inflate.Sum(b[:72]))
 	return b
 }
 
 // sealed appends the Adler-32 of a payload.
 func sealed(b []byte) []byte {
-	return binary.LittleEndian.AppendUint32(b, adler32.Checksum(b))
+	return binary.LittleEndian.AppendUint32(b, inflate.Sum(b))
 }
 
 func digest(md5, sha1 []byte) []byte {
@@ -41,7 +42,7 @@ func error2(bad []SectorRun) []byte {
 		b = binary.LittleEndian.AppendUint32(b, r.First)
 		b = binary.LittleEndian.AppendUint32(b, r.Count)
 	}
-	return binary.LittleEndian.AppendUint32(b, adler32.Checksum(b[errorHead:]))
+	return binary.LittleEndian.AppendUint32(b, inflate.Sum(b[errorHead:]))
 }
 
 // volume is the payload of volume and data.

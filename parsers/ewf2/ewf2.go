@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/adler32"
 	"io"
 	"slices"
 	"sort"
@@ -339,7 +338,7 @@ func (r *Reader) unpack(d *decoder, dst []byte, flags uint32) error {
 		}
 		if flags&checksummed != 0 {
 			n := len(b) - 4
-			if n < len(dst) || adler32.Checksum(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
+			if n < len(dst) || inflate.Sum(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
 				return errors.New("its checksum is wrong")
 			}
 		}

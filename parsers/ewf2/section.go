@@ -4,7 +4,6 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
-	"hash/adler32"
 	"strings"
 	"unicode/utf16"
 
@@ -79,7 +78,7 @@ func sections(f container.File, problems *container.Problems) (out []section, la
 		if n, err := f.R.ReadAt(b, at); n < len(b) {
 			return nil, 0, fmt.Errorf("section descriptor at %#x: %w", at, err)
 		}
-		if adler32.Checksum(b[:60]) != binary.LittleEndian.Uint32(b[60:]) {
+		if inflate.Sum(b[:60]) != binary.LittleEndian.Uint32(b[60:]) {
 			return nil, 0, cursor.Errorf(at, "section descriptor: its checksum is wrong")
 		}
 		c := cursor.At(b, at)
@@ -129,7 +128,7 @@ func sealed(b []byte, n int, at int64, what string) ([]byte, error) {
 	if n < 0 || n > len(b)-4 {
 		return nil, cursor.Errorf(at, "%s: need %d bytes and a checksum, have %d", what, n, len(b))
 	}
-	if adler32.Checksum(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
+	if inflate.Sum(b[:n]) != binary.LittleEndian.Uint32(b[n:]) {
 		return nil, cursor.Errorf(at, "%s: its checksum is wrong", what)
 	}
 	return b[:n], nil
