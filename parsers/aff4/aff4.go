@@ -26,7 +26,7 @@ type Reader struct {
 	*container.Disk
 	container.Problems
 	layout  container.Layout
-	volumes []*Volume // the one that was opened first
+	volumes []*volume // the one that was opened first
 	image   string    // the resource that is read
 	size    int64
 	unit    int64 // bytes of the largest chunk
@@ -35,8 +35,7 @@ type Reader struct {
 	targets []target
 	named   int // targets that the map has names of
 	streams []*stream
-	maps    map[*Volume]string
-	missing []string
+	maps    map[*volume]string
 	bevies  *container.Kept[bevyKey, *bevy]
 	digests []container.Digest
 	fields  []container.Field
@@ -50,11 +49,11 @@ type bevyKey struct {
 // Open reads what a volume says of its disk image, and finds the other volumes
 // of a striped one.
 func Open(f container.File, o Options) (*Reader, error) {
-	v, err := OpenVolume(f)
+	v, err := openVolume(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{volumes: []*Volume{v}, maps: map[*Volume]string{}}
+	r := &Reader{volumes: []*volume{v}, maps: map[*volume]string{}}
 	if err := r.choose(v); err != nil {
 		return nil, err
 	}
@@ -87,7 +86,7 @@ func Open(f container.File, o Options) (*Reader, error) {
 
 // choose finds the disk image. Where there are several, it is the first by
 // name, and the others are told.
-func (r *Reader) choose(v *Volume) error {
+func (r *Reader) choose(v *volume) error {
 	var images []string
 	for s := range v.g {
 		if v.g.is(s, "EncryptedStream") {
@@ -115,14 +114,14 @@ func (r *Reader) choose(v *Volume) error {
 
 // holds tells whether a volume has the bevies of a stream. It may have hashes of
 // those of another volume.
-func (v *Volume) holds(stream string) bool {
+func (v *volume) holds(stream string) bool {
 	b := v.bevies(stream)
 	return b != nil && len((*b)[""]) > 0 && v.g.get(stream, "chunkSize") != ""
 }
 
 // holder is the volume that has the bevies of a stream, or all that is said of
 // it; nil where none does.
-func (r *Reader) holder(stream string) *Volume {
+func (r *Reader) holder(stream string) *volume {
 	for _, v := range r.volumes {
 		if v.holds(stream) {
 			return v
@@ -151,7 +150,7 @@ func (r *Reader) gather(data string, beside func() []container.File) {
 		return
 	}
 	for _, f := range beside() {
-		v, err := OpenVolume(f)
+		v, err := openVolume(f)
 		if err != nil || v.name == r.volumes[0].name || v.g[r.image] == nil {
 			continue
 		}
@@ -165,7 +164,7 @@ func (r *Reader) gather(data string, beside func() []container.File) {
 }
 
 // open finds out what the bytes of the medium are.
-func (r *Reader) open(v *Volume, data string) (err error) {
+func (r *Reader) open(v *volume, data string) (err error) {
 	switch {
 	case v.g.is(data, "ImageStream"):
 		s, err := r.openStream(v, data)
@@ -248,9 +247,6 @@ func (r *Reader) Filling() *container.Disk {
 // Digests are those that the first volume states of the whole medium, with the
 // filling in it.
 func (r *Reader) Digests() []container.Digest { return r.digests }
-
-// Missing are the streams whose volume is not here.
-func (r *Reader) Missing() []string { return r.missing }
 
 // Files are the names of the volumes in use, in order.
 func (r *Reader) Files() (out []string) {

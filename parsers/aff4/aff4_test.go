@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	volume = "aff4://11111111-0000-4000-8000-000000000001"
-	image  = "aff4://11111111-0000-4000-8000-000000000002"
-	mapped = "aff4://11111111-0000-4000-8000-000000000003"
-	data   = "aff4://11111111-0000-4000-8000-000000000004"
-	chunk  = 4096
+	volumeName = "aff4://11111111-0000-4000-8000-000000000001"
+	image      = "aff4://11111111-0000-4000-8000-000000000002"
+	mapped     = "aff4://11111111-0000-4000-8000-000000000003"
+	data       = "aff4://11111111-0000-4000-8000-000000000004"
+	chunk      = 4096
 )
 
 // pack stores chunks as a writer would: what does not become smaller is stored,
@@ -67,7 +67,7 @@ func build(t testing.TB, method string, content []byte, size int64, entries []ru
 	t.Helper()
 	var file bytes.Buffer
 	z := zip.NewWriter(&file)
-	z.SetComment(volume)
+	z.SetComment(volumeName)
 	put := func(name string, b []byte) {
 		w, err := z.CreateHeader(&zip.FileHeader{Name: strings.NewReplacer(":", "%3A", "/", "%2F").Replace(strings.Split(name, "|")[0]) + strings.TrimPrefix(name, strings.Split(name, "|")[0]+"|"), Method: zip.Store})
 		if err != nil {
@@ -75,7 +75,7 @@ func build(t testing.TB, method string, content []byte, size int64, entries []ru
 		}
 		w.Write(b)
 	}
-	put("|container.description", []byte(volume))
+	put("|container.description", []byte(volumeName))
 	const perBevy = 3
 	for i := 0; i*perBevy*chunk < len(content); i++ {
 		var bevy, index []byte

@@ -346,7 +346,7 @@ func (r *summed) Read(p []byte) (int, error) {
 }
 
 // find is a segment of a resource.
-func (v *Volume) find(resource, name string) (segment, bool) {
+func (v *volume) find(resource, name string) (segment, bool) {
 	full := resource + "/" + name
 	s, ok := v.a.other[full]
 	if !ok {
@@ -357,7 +357,7 @@ func (v *Volume) find(resource, name string) (segment, bool) {
 
 // bevies are those of a stream, nil where the volume has none. The volume's own
 // resources may be named without it.
-func (v *Volume) bevies(stream string) *bevies {
+func (v *volume) bevies(stream string) *bevies {
 	if b := v.a.bevies[stream]; b != nil {
 		return b
 	}

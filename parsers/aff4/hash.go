@@ -52,7 +52,7 @@ func (g graph) stated(subject, property string) (out []container.Digest) {
 
 // hashed gives a segment's content to the hash that a property states of it,
 // and compares.
-func (v *Volume) hashed(subject, property string, s segment, r io.Reader) (io.Reader, func() error) {
+func (v *volume) hashed(subject, property string, s segment, r io.Reader) (io.Reader, func() error) {
 	for _, d := range v.g.stated(subject, property) {
 		a, ok := algorithms[d.Alg]
 		if !ok {
@@ -98,7 +98,7 @@ func (r *Reader) Check() {
 
 // checkMap follows the standard, 6.2: H(H(block hashes) of each algorithm, the
 // shortest first, || mapPointHash || mapIdxHash || [mapPathHash]).
-func (r *Reader) checkMap(v *Volume, name string) {
+func (r *Reader) checkMap(v *volume, name string) {
 	if p, ok := v.find(name, "mapPath"); ok && p.size <= maxPath {
 		rd, err := v.a.reader(p)
 		if err == nil {
@@ -182,7 +182,7 @@ func (r *Reader) checkBevies(s *stream) {
 	}
 }
 
-func (r *Reader) report(v *Volume, s segment, what string, err error) {
+func (r *Reader) report(v *volume, s segment, what string, err error) {
 	r.Report(container.Problem{File: v.a.f.Name, Off: s.header, What: what + ": " + err.Error()})
 }
 

@@ -51,7 +51,7 @@ func (t tile) ReadAt(p []byte, off int64) (int, error) {
 
 // readMap reads a map's list of targets and its runs. Both must be whole: a
 // wrong entry would give other bytes as the medium's.
-func (r *Reader) readMap(v *Volume, name string) error {
+func (r *Reader) readMap(v *volume, name string) error {
 	idx, ok := v.find(name, "idx")
 	list, ok2 := v.find(name, "map")
 	if !ok || !ok2 {
@@ -71,7 +71,7 @@ func (r *Reader) readMap(v *Volume, name string) error {
 	return same()
 }
 
-func (r *Reader) readTargets(v *Volume, name string, idx segment) error {
+func (r *Reader) readTargets(v *volume, name string, idx segment) error {
 	rd, err := v.a.reader(idx)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (r *Reader) readTargets(v *Volume, name string, idx segment) error {
 const runSize = 28
 
 // readRuns reads the entries in parts, and joins those that go on in one target.
-func (r *Reader) readRuns(v *Volume, list segment, rd io.Reader) error {
+func (r *Reader) readRuns(v *volume, list segment, rd io.Reader) error {
 	b := make([]byte, 2048*runSize)
 	sorted, left, at := true, list.size, 0
 	for left > 0 {
@@ -178,7 +178,7 @@ func (r run) follows(x run) bool {
 
 // sortRuns puts the runs in order. Of two that overlap, what comes later in the
 // map holds, as it was written later.
-func (r *Reader) sortRuns(v *Volume, list segment) {
+func (r *Reader) sortRuns(v *volume, list segment) {
 	order := make([]int, len(r.runs)) // by offset
 	for i := range order {
 		order[i] = i
@@ -263,7 +263,6 @@ func (r *Reader) streamTarget(name string) target {
 				where = "volume " + s
 			}
 		}
-		r.missing = append(r.missing, name)
 		return unknown(fmt.Errorf("%s lies in %s, which is not here", name, where))
 	}
 	if !v.g.is(name, "ImageStream") {

@@ -20,7 +20,7 @@ import (
 // stream is an image stream: chunks of one size, packed into bevies.
 type stream struct {
 	r       *Reader
-	v       *Volume // that has its bevies
+	v       *volume // that has its bevies
 	b       *bevies
 	name    string
 	size    int64
@@ -49,7 +49,7 @@ var methods = map[string]string{
 }
 
 // openStream reads what a volume says of a stream that it holds.
-func (r *Reader) openStream(v *Volume, name string) (*stream, error) {
+func (r *Reader) openStream(v *volume, name string) (*stream, error) {
 	s := &stream{r: r, v: v, name: name, b: v.bevies(name)}
 	if s.b == nil {
 		s.b = &bevies{}

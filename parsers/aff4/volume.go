@@ -8,8 +8,8 @@ import (
 	"kanshiki/parsers/container"
 )
 
-// Volume is one file of an image: an archive and what it says of itself.
-type Volume struct {
+// volume is one file of an image: an archive and what it says of itself.
+type volume struct {
 	a       *archive
 	g       graph
 	name    string            // its own, an ARN
@@ -17,13 +17,13 @@ type Volume struct {
 	said    []container.Problem
 }
 
-// OpenVolume reads what a volume says of itself.
-func OpenVolume(f container.File) (*Volume, error) {
+// openVolume reads what a volume says of itself.
+func openVolume(f container.File) (*volume, error) {
 	a, err := openArchive(f)
 	if err != nil {
 		return nil, err
 	}
-	v := &Volume{a: a, name: a.comment, said: a.said}
+	v := &volume{a: a, name: a.comment, said: a.said}
 	if s, ok := a.other["container.description"]; ok {
 		b, err := a.bytes(s, 1<<12)
 		if name := strings.Trim(string(b), "\x00\r\n "); err == nil && strings.HasPrefix(name, "aff4:") {
@@ -38,13 +38,13 @@ func OpenVolume(f container.File) (*Volume, error) {
 	return v, v.readTurtle()
 }
 
-func (v *Volume) say(s segment, what string, err error) {
+func (v *volume) say(s segment, what string, err error) {
 	v.said = append(v.said, container.Problem{File: v.a.f.Name, Off: s.header, What: what + ": " + err.Error()})
 }
 
 // readVersion reads version.txt, which volumes have since the standard. A later
 // major version may mean anything.
-func (v *Volume) readVersion() error {
+func (v *volume) readVersion() error {
 	v.version = map[string]string{}
 	s, ok := v.a.other["version.txt"]
 	if !ok {
@@ -65,7 +65,7 @@ func (v *Volume) readVersion() error {
 	return nil
 }
 
-func (v *Volume) readTurtle() error {
+func (v *volume) readTurtle() error {
 	s, ok := v.a.other["information.turtle"]
 	if !ok {
 		if _, ok := v.a.other["information.encrypted.turtle"]; ok {
@@ -90,7 +90,7 @@ func (v *Volume) readTurtle() error {
 }
 
 // foreign says why a volume without a disk image has none, by what it has.
-func (v *Volume) foreign() error {
+func (v *volume) foreign() error {
 	var logical, memory, old bool
 	for s, properties := range v.g {
 		for _, o := range properties[rdfType] {
