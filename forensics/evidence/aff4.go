@@ -42,16 +42,12 @@ func openAFF4(_ context.Context, path string, o Options) (Image, []string, error
 
 // aff4Beside gives the volumes in the same folder.
 func aff4Beside(p *pool, path string) (out []container.File) {
-	dir, base := filepath.Split(path)
-	entries, err := p.opener.ReadDir(folderOf(dir))
-	if err != nil {
-		return nil
+	like := func(name string) bool {
+		return name != filepath.Base(path) && strings.EqualFold(filepath.Ext(name), filepath.Ext(path))
 	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() || e.Name() == base || !strings.EqualFold(filepath.Ext(e.Name()), filepath.Ext(base)) {
-			continue
-		}
-		if f, err := p.main(filepath.Join(dir, e.Name())); err == nil {
+	dir := filepath.Dir(path)
+	for _, name := range filesBeside(p.opener, dir, like) {
+		if f, err := p.main(filepath.Join(dir, name)); err == nil {
 			out = append(out, f)
 		}
 	}

@@ -130,6 +130,10 @@ func (m *diskImage) Problems() []problem.Problem {
 		list.Report(problem.Problem{At: at.At(r.Off), Source: m.info.Segments[0], Length: r.Len, Kind: problem.Unreadable,
 			Severity: problem.Lost, Expected: "the medium's bytes", Found: found})
 	}
+	if n := m.Disk.Unlisted(); n > 0 {
+		list.Report(problem.Problem{At: at, Source: m.info.Segments[0], Kind: problem.Unreadable, Severity: problem.Lost,
+			Expected: "the medium's bytes", Found: fmt.Sprintf("%d more reads met damage that is not listed: there is too much of it", n)})
+	}
 	return list.Sorted()
 }
 

@@ -54,16 +54,18 @@ func ewf2Set(op Opener, path string) []string {
 	like := func(ext string) bool {
 		return len(ext) == 5 && strings.ContainsRune("Ee", rune(ext[1])) && strings.ContainsRune("xyzXYZ", rune(ext[2]))
 	}
-	entries, err := op.ReadDir(folderOf(dir))
-	if err != nil || !like(ext) {
+	if !like(ext) {
 		return []string{path}
 	}
-	var out []string
-	for _, e := range entries {
-		x := filepath.Ext(e.Name())
-		if e.Type().IsRegular() && like(x) && strings.EqualFold(strings.TrimSuffix(e.Name(), x), stem) {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
+	names := filesBeside(op, dir, func(name string) bool {
+		x := filepath.Ext(name)
+		return like(x) && strings.EqualFold(strings.TrimSuffix(name, x), stem)
+	})
+	if len(names) == 0 { // the folder cannot be listed
+		return []string{path}
 	}
-	return out
+	for i := range names {
+		names[i] = filepath.Join(dir, names[i])
+	}
+	return names
 }

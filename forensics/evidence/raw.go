@@ -88,6 +88,21 @@ func rawSegments(op Opener, path string) rawSet {
 	return set
 }
 
+// filesBeside lists the regular files of a folder whose name is as wanted, by
+// name; none where the folder cannot be listed.
+func filesBeside(op Opener, dir string, like func(name string) bool) (names []string) {
+	entries, err := op.ReadDir(folderOf(dir))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() && like(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 func folderOf(dir string) string {
 	if dir == "" {
 		return "."

@@ -146,21 +146,21 @@ func structure(img Image, bad *rangeSet) Check {
 		parts = "1 segment"
 	}
 	var unread []Range
+	var absent rangeSet
 	for x := range img.Ranges(0, img.Size()) {
 		switch x.Kind {
 		case Unknown:
-			c.Ranges = append(c.Ranges, x)
+			absent.add(x)
 		case Unreadable:
 			unread = append(unread, x)
 		}
 	}
-	if len(c.Ranges) == 0 { // known only since it was read
-		for _, x := range bad.in(0, img.Size()) {
-			if x.Kind == Unknown {
-				c.Ranges = append(c.Ranges, x)
-			}
+	for _, x := range bad.in(0, img.Size()) {
+		if x.Kind == Unknown {
+			absent.add(x)
 		}
 	}
+	c.Ranges = absent.in(0, img.Size())
 	missing := len(c.Ranges)
 	switch {
 	case len(faults) > 0:

@@ -78,24 +78,17 @@ const maxBeside = 4096
 
 // descriptors reads the descriptors in a folder but that of one file, by name.
 func (p *pool) descriptors(dir, but string) (names []string, all []*vmdk.Descriptor) {
-	entries, err := p.opener.ReadDir(folderOf(dir))
-	if err != nil {
-		return nil, nil
-	}
-	n := 0
-	for _, e := range entries {
-		if !e.Type().IsRegular() || e.Name() == but || !isVMDKName(e.Name()) {
-			continue
-		}
-		if n++; n > maxBeside {
+	like := func(name string) bool { return name != but && isVMDKName(name) }
+	for i, name := range filesBeside(p.opener, dir, like) {
+		if i == maxBeside {
 			break
 		}
-		f, err := p.main(filepath.Join(dir, e.Name()))
+		f, err := p.main(filepath.Join(dir, name))
 		if err != nil {
 			continue
 		}
 		if d, err := vmdk.ReadDescriptor(f); err == nil && d != nil {
-			names, all = append(names, e.Name()), append(all, d)
+			names, all = append(names, name), append(all, d)
 		}
 	}
 	return names, all
