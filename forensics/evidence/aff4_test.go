@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"kanshiki/fixtures/corpus"
@@ -53,5 +54,14 @@ func TestAFF4Damaged(t *testing.T) {
 	}
 	if sum, err := hashMedium(path, sha1.New()); err == nil {
 		t.Errorf("nothing said; SHA-1 %s", sum)
+	}
+	e, err := evidence.OpenImage(t.Context(), path, evidence.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	checks, err := evidence.Verify(t.Context(), e.Image, evidence.VerifyOptions{})
+	if err != nil || checks[1].Verdict != evidence.Fail || !strings.Contains(checks[1].Detail, "flipped.aff4: chunk ") || !strings.Contains(checks[1].Detail, " is not the stated one") {
+		t.Errorf("the cause is not told: %+v, %v", checks, err)
 	}
 }

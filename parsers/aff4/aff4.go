@@ -25,7 +25,6 @@ type Options struct {
 type Reader struct {
 	*container.Disk
 	container.Problems
-	layout  container.Layout
 	volumes []*volume // the one that was opened first
 	image   string    // the resource that is read
 	size    int64
@@ -78,9 +77,8 @@ func Open(f container.File, o Options) (*Reader, error) {
 		}
 	}
 	r.digests, r.fields = r.linear(data)
-	r.layout = container.Layout{Size: r.size, Span: func(off, limit int64) container.Span { return r.span(off, limit, false) },
-		UnitSize: r.unit, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers}
-	r.Disk = container.New(r.layout)
+	r.Disk = container.New(container.Layout{Size: r.size, Span: func(off, limit int64) container.Span { return r.span(off, limit, false) },
+		UnitSize: r.unit, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers})
 	return r, nil
 }
 
@@ -239,9 +237,7 @@ func (r *Reader) decode(unit int64, dst []byte) error {
 // Filling is the medium with the text that the standard puts where nothing was
 // read: linear hashes are of it.
 func (r *Reader) Filling() *container.Disk {
-	l := r.layout
-	l.Span = func(off, limit int64) container.Span { return r.span(off, limit, true) }
-	return container.New(l)
+	return r.With(func(off, limit int64) container.Span { return r.span(off, limit, true) })
 }
 
 // Digests are those that the first volume states of the whole medium, with the

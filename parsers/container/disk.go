@@ -44,7 +44,12 @@ type Layout struct {
 
 // Disk gives the bytes of a medium. It is safe for concurrent use.
 type Disk struct {
-	l     Layout
+	l Layout
+	*state
+}
+
+// state is what reading leaves behind. Disks of the same units share it.
+type state struct {
 	cache *cache
 	sem   chan struct{} // bounds what is decoded beside the callers' own goroutines
 	wg    sync.WaitGroup
@@ -62,12 +67,20 @@ func New(l Layout) *Disk {
 	if l.Workers <= 0 {
 		l.Workers = runtime.GOMAXPROCS(0)
 	}
-	d := &Disk{l: l}
+	d := &Disk{l, &state{}}
 	if l.UnitSize > 0 {
 		d.cache = newCache(int(max(l.CacheBytes/l.UnitSize, 4)), l.UnitSize)
 		d.sem = make(chan struct{}, l.Workers)
 	}
 	return d
+}
+
+// With is the medium with other runs over the same units: what one of the two
+// decoded, and the damage that it met, the other has too. Closing one closes both.
+func (d *Disk) With(span func(off, limit int64) Span) *Disk {
+	l := d.l
+	l.Span = span
+	return &Disk{l, d.state}
 }
 
 // Size is the number of bytes of the medium.

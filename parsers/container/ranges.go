@@ -105,7 +105,7 @@ func (d *Disk) each(off, n int64, emit func(Range) bool) bool {
 // tell gives the ranges of one run.
 func (d *Disk) tell(s Span, off int64, emit func(Range) bool) bool {
 	parent, ok := s.From.(*Disk)
-	if !ok || s.Kind != Data {
+	if !ok || s.Kind != Data || s.At < 0 { // a place before a parent's start is damage once it was read
 		return d.split(Range{off, s.Len, s.Kind, s.Err}, emit)
 	}
 	in := min(s.Len, max(parent.Size()-s.At, 0))

@@ -246,3 +246,39 @@ func BenchmarkUnits(b *testing.B) {
 		}
 	})
 }
+
+// The same units in other runs: what one disk decoded and met, the other has.
+func TestWith(t *testing.T) {
+	var decoded atomic.Int32
+	span := func(off, limit int64) Span { return Span{Len: limit, Unit: off / unitSize, Skip: off % unitSize} }
+	d := New(Layout{Size: 4 * unitSize, UnitSize: unitSize, Span: span, Decode: func(unit int64, _ []byte) error {
+		decoded.Add(1)
+		if unit == 2 {
+			return errUnit
+		}
+		return nil
+	}})
+	other := d.With(func(off, limit int64) Span {
+		if off < unitSize {
+			return Span{Len: min(limit, unitSize-off), Kind: Zero}
+		}
+		return span(off, limit)
+	})
+	p := make([]byte, 10)
+	for u := range int64(4) {
+		other.ReadAt(p, u*unitSize+5)
+		d.ReadAt(p, u*unitSize+5)
+	}
+	d.Close()
+	if n := decoded.Load(); n != 4 {
+		t.Errorf("%d units decoded of 4", n)
+	}
+	if bad := d.Bad(); len(bad) != 1 || bad[0].Off != 2*unitSize+5 || !errors.Is(bad[0].Err, errUnit) {
+		t.Errorf("damage %v", bad)
+	}
+	for r := range other.Ranges(0, unitSize) {
+		if r.Kind != Zero || r.Len != unitSize {
+			t.Errorf("its own runs: %+v", r)
+		}
+	}
+}

@@ -32,7 +32,6 @@ type run struct{ First, Count int64 }
 type Reader struct {
 	*container.Disk
 	container.Problems
-	layout   container.Layout
 	files    []container.File
 	method   uint16
 	sector   int64
@@ -235,17 +234,14 @@ func (r *Reader) ready(o Options) error {
 	r.tables = container.NewKept(maxTables, readTable)
 	slices.SortFunc(r.runs, func(a, b run) int { return cmp.Compare(a.First, b.First) })
 	r.decoders.New = func() any { return &decoder{} }
-	r.layout = container.Layout{Size: r.size, Span: r.unread, UnitSize: r.chunk, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers}
-	r.Disk = container.New(r.layout)
+	r.Disk = container.New(container.Layout{Size: r.size, Span: r.unread, UnitSize: r.chunk, Decode: r.decode, CacheBytes: o.CacheBytes, Workers: o.Workers})
 	return nil
 }
 
 // Filling is the medium with what the image holds in sectors that could not be
 // read: it was hashed so.
 func (r *Reader) Filling() *container.Disk {
-	l := r.layout
-	l.Span = r.span
-	return container.New(l)
+	return r.With(r.span)
 }
 
 // unread is span with the sectors that could not be read apart.
