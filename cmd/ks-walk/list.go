@@ -86,7 +86,7 @@ func listAll(ctx context.Context, c common, args []string, l lister, stdout, std
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(stdout, 1<<20)
+	w := bufio.NewWriterSize(stdout, 64<<10) // pieces of the $MFT are larger and go past it
 	err = s.list(ctx, args[1:], l, w, cli.NewProgress(name, *c.progress, stderr))
 	if ferr := w.Flush(); err == nil {
 		err = ferr
@@ -130,17 +130,30 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 	return nil
 }
 
-// buffers are used again from chunk to chunk.
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) get() []byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return (*p)[:0]
-	}
-	return make([]byte, 0, 256<<10)
+// buffers are used again from chunk to chunk; as many are made as there are
+// chunks at once.
+type buffers struct {
+	mu   sync.Mutex
+	free [][]byte
 }
 
-func (b *buffers) put(p []byte) { b.pool.Put(&p) }
+func (b *buffers) get() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := len(b.free) - 1
+	if k < 0 {
+		return make([]byte, 0, 256<<10)
+	}
+	p := b.free[k]
+	b.free = b.free[:k]
+	return p[:0]
+}
+
+func (b *buffers) put(p []byte) {
+	b.mu.Lock()
+	b.free = append(b.free, p)
+	b.mu.Unlock()
+}
 
 func (l lister) moreColumns() []string {
 	var out []string

@@ -367,14 +367,7 @@ func appendCell(b []byte, s string) []byte {
 
 // appendBare quotes a cell where CSV needs it.
 func appendBare(b []byte, s string) []byte {
-	quote := false
-	for i := 0; i < len(s); i++ {
-		if s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r' {
-			quote = true
-			break
-		}
-	}
-	if !quote {
+	if strings.IndexByte(s, ',') < 0 && strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
 		return append(b, s...)
 	}
 	b = append(b, '"')

@@ -66,7 +66,7 @@ func (t Ticks) Append(dst []byte, p Precision) []byte {
 	}
 	days, rest := uint64(t)/ticksDay, uint64(t)%ticksDay
 	y, m, d := civil(days)
-	dst = append(dst, byte('0'+y/1000), byte('0'+y/100%10), byte('0'+y/10%10), byte('0'+y%10), '-')
+	dst = append(two(two(dst, y/100), y%100), '-')
 	dst = append(two(dst, m), '-')
 	dst = two(dst, d)
 	if p == Day {
@@ -77,25 +77,16 @@ func (t Ticks) Append(dst []byte, p Precision) []byte {
 	dst = append(two(dst, sec/60%60), ':')
 	dst = two(dst, sec%60)
 	frac := rest % ticksSecond
-	digits := 0
 	switch p {
 	case Milli:
-		digits, frac = 3, frac/10000
+		frac /= 10000
+		dst = two(append(dst, '.', byte('0'+frac/100)), frac%100)
 	case Micro:
-		digits, frac = 6, frac/10
+		frac /= 10
+		dst = two(two(two(append(dst, '.'), frac/10000), frac/100%100), frac%100)
 	case Exact:
-		digits = 7
-	}
-	if digits > 0 {
-		dst = append(dst, '.')
-		at := len(dst)
-		for range digits {
-			dst = append(dst, '0')
-		}
-		for i := at + digits - 1; i >= at; i-- {
-			dst[i] = byte('0' + frac%10)
-			frac /= 10
-		}
+		dst = append(dst, '.', byte('0'+frac/1000000))
+		dst = two(two(two(dst, frac/10000%100), frac/100%100), frac%100)
 	}
 	return append(dst, 'Z')
 }
@@ -106,32 +97,24 @@ func (t Ticks) Format(p Precision) string { return string(t.Append(nil, p)) }
 // String has all seven digits.
 func (t Ticks) String() string { return t.Format(Exact) }
 
-func two(dst []byte, n uint64) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+func two(dst []byte, n uint64) []byte { return append(dst, pairs[2*n], pairs[2*n+1]) }
 
-// civil splits days since 1601-01-01 into a calendar date. Years are counted
-// in cycles of 400 from 1601, so no year is special.
+const pairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+
+// civil splits days since 1601-01-01 into a calendar date, by multiplication
+// alone (Neri and Schneider, "Euclidean affine functions and their application
+// to calendar algorithms", 2022): a year begins in March there, so that the day
+// of a leap year is its last.
 func civil(days uint64) (y, m, d uint64) {
-	cycle := days / 146097
-	days %= 146097
-	century := min(days/36524, 3)
-	days -= century * 36524
-	four := days / 1461
-	days %= 1461
-	year := min(days/365, 3)
-	days -= year * 365
-	y = 1601 + cycle*400 + century*100 + four*4 + year
-	leap := y%4 == 0 && (y%100 != 0 || y%400 == 0)
-	for m = 1; m < 12; m++ {
-		n := monthDays[m]
-		if m == 2 && leap {
-			n++
-		}
-		if days < n {
-			break
-		}
-		days -= n
+	const sinceMarch0 = 584694 // days from 0000-03-01 to 1601-01-01
+	n := 4*(days+sinceMarch0) + 3
+	century := n / 146097
+	p := 2939745 * (n%146097 | 3)
+	ofYear := (p & (1<<32 - 1)) / 2939745 / 4
+	k := 2141*ofYear + 197913
+	y, m, d = 100*century+p>>32, k>>16, k&0xFFFF/2141+1
+	if ofYear >= 306 {
+		y, m = y+1, m-12
 	}
-	return y, m, days + 1
+	return y, m, d
 }
-
-var monthDays = [13]uint64{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}

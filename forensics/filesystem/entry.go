@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"kanshiki/forensics/escape"
@@ -14,33 +15,62 @@ type builder struct {
 	n     *NTFS
 	e     Entry
 	dirs  map[ntfs.Ref]dirPath
+	old   map[ntfs.Ref]dirPath
 	bytes int
 	units []byte
-	text  []byte
+	text  strings.Builder // paths of entries, one behind the other
 	count int
 }
 
 type dirPath struct {
 	path  string // WTF-8, "/" at its end
+	size  int    // bytes of UTF-16, as the limit of a path counts them
 	proof ntfs.Proof
 	plain bool
 }
 
-// maxDirBytes bounds the paths that are kept; after that they are made anew.
-const maxDirBytes = 8 << 20
+// Paths of directories are kept in two generations of maxDirBytes; what is
+// asked for moves to the younger one.
+const (
+	maxDirBytes = 4 << 20
+	maxDirSteps = 32       // directories above that are made on the way
+	maxDirSize  = 64 << 10 // longer paths are made by the catalogue, which knows the limit
+)
 
-func (b *builder) dir(parent ntfs.Ref) dirPath {
-	if d, ok := b.dirs[parent]; ok {
+// dir is the path of the directory that a parent reference means.
+func (b *builder) dir(parent ntfs.Ref) dirPath { return b.dirFrom(parent, 0) }
+
+func (b *builder) dirFrom(ref ntfs.Ref, steps int) dirPath {
+	d, ok := b.dirs[ref]
+	if ok {
 		return d
 	}
-	units, proof := b.n.cat.DirPath(b.units[:0], parent)
-	b.units = units
-	d := dirPath{path: text(units), proof: proof}
-	d.plain = escape.Plain(d.path)
-	if b.bytes += len(d.path) + 64; b.dirs == nil || b.bytes > maxDirBytes {
-		b.dirs, b.bytes = map[ntfs.Ref]dirPath{}, len(d.path)+64
+	if d, ok = b.old[ref]; !ok {
+		d = b.makeDir(ref, steps)
 	}
-	b.dirs[parent] = d
+	if b.bytes += len(d.path) + 64; b.dirs == nil || b.bytes > maxDirBytes {
+		b.dirs, b.old, b.bytes = map[ntfs.Ref]dirPath{}, b.dirs, len(d.path)+64
+	}
+	b.dirs[ref] = d
+	return d
+}
+
+// makeDir adds a name to the path of the directory above. Loops, and paths that
+// are very long or deep, are left to the catalogue.
+func (b *builder) makeDir(ref ntfs.Ref, steps int) dirPath {
+	if name, above, proof := b.n.cat.DirStep(ref); proof < ntfs.ProofUnknown && name == nil {
+		return dirPath{proof: proof, plain: true}
+	} else if proof < ntfs.ProofUnknown && steps < maxDirSteps {
+		up := b.dirFrom(above, steps+1)
+		if size := up.size + len(name) + 2; up.proof <= ntfs.ProofUnknown && size < maxDirSize {
+			own := text(name)
+			return dirPath{up.path + own + "/", size, max(up.proof, proof), up.plain && plain(own)}
+		}
+	}
+	units, proof := b.n.cat.DirPath(b.units[:0], ref)
+	b.units = units
+	d := dirPath{path: text(units), size: len(units), proof: proof}
+	d.plain = escape.Plain(d.path)
 	return d
 }
 
@@ -53,8 +83,12 @@ func (b *builder) entry(f ntfs.File) *Entry {
 		e.SI, e.Attributes, e.SecurityID, e.USN = timesOf(i.Times), i.Attributes, i.SecurityID, i.USN
 		e.OwnerID = i.OwnerID
 	}
+	strays := 0
 	for l := range f.Links() {
 		e.Names = append(e.Names, b.name(l))
+		if !l.ParentIsDirectory() {
+			strays++
+		}
 	}
 	for s := range f.Streams() {
 		e.Streams = append(e.Streams, streamInfo(s))
@@ -65,7 +99,7 @@ func (b *builder) entry(f ntfs.File) *Entry {
 		}
 	}
 	for l := range f.Links() {
-		if !l.ParentIsDirectory() {
+		if strays > 0 && !l.ParentIsDirectory() {
 			e.Problems = append(e.Problems, "parent "+l.Parent().String()+" is not a directory")
 		}
 	}
@@ -104,15 +138,37 @@ func (b *builder) name(l ntfs.Link) Name {
 		return n
 	}
 	d := b.dir(l.Parent())
-	b.text = append(b.text[:0], d.path...)
-	b.text = appendText(b.text, l.Name())
-	n.Path = string(b.text)
+	n.Path = b.join(d.path, l.Name())
 	n.Base = n.Path[len(d.path):]
 	n.Proof = d.proof.String()
 	if !d.plain || !plain(n.Base) {
 		n.UTF16, _ = l.Path(nil)
 	}
 	return n
+}
+
+// textRoom is how much room for paths is taken at once: an allocation for each
+// name costs more than making it.
+const textRoom = 16 << 10
+
+// join makes the path of a name in UTF-16LE below a directory.
+func (b *builder) join(dir string, name []byte) string {
+	most := len(dir) + len(name)/2*3 // a unit takes three bytes at most
+	if b.text.Cap()-b.text.Len() < most {
+		b.text = strings.Builder{} // what was given out stays as it is
+		b.text.Grow(max(most, textRoom))
+	}
+	from := b.text.Len()
+	b.text.WriteString(dir)
+	for i := 0; i+1 < len(name); i += 2 {
+		if name[i] >= utf8.RuneSelf || name[i+1] != 0 {
+			var few [3 * 256]byte
+			b.text.Write(appendText(few[:0], name[i:]))
+			break
+		}
+		b.text.WriteByte(name[i])
+	}
+	return b.text.String()[from:]
 }
 
 func streamInfo(s ntfs.Stream) StreamInfo {
@@ -144,6 +200,9 @@ func kindOf(f ntfs.File) Kind {
 // stateOf follows the parser, but for a deleted entry no parent of which is
 // known any more.
 func stateOf(f ntfs.File) State {
+	if f.IsBase() {
+		return Live // unless no directory leads to it: entry sees to that
+	}
 	switch f.State() {
 	case ntfs.Live:
 		return Live

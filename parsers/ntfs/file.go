@@ -123,6 +123,10 @@ func (f File) HasKnownParent() bool {
 // InUse is the flag of the record.
 func (f File) InUse() bool { return f.e().flags&FlagInUse != 0 }
 
+// IsBase tells whether this is the base record of a file in use, so that its
+// State is Live or Orphan.
+func (f File) IsBase() bool { return f.e().state == recLive }
+
 // IsDir tells whether the entry has a file name index.
 func (f File) IsDir() bool { return f.e().flags&FlagDirectory != 0 }
 

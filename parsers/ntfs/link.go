@@ -273,6 +273,21 @@ func appendUnknown(dst []byte, ref Ref) []byte {
 // UTF-16LE with a "/" behind it; nothing for the root.
 func (c *Catalog) DirPath(dst []byte, parent Ref) ([]byte, Proof) { return c.appendDir(dst, parent) }
 
+// DirStep is one step of DirPath: the name of the directory that a parent
+// reference means, and the reference to the directory above it. Of the root the
+// name is nil; with ProofUnknown there is neither.
+func (c *Catalog) DirStep(ref Ref) (name []byte, above Ref, proof Proof) {
+	n, proof := c.parent(ref)
+	if proof == ProofUnknown || n == RootRecord {
+		return nil, 0, proof
+	}
+	l, ok := c.dirLink(n)
+	if !ok {
+		return nil, 0, ProofUnknown
+	}
+	return c.name(l.name, l.len), l.parent, proof
+}
+
 // ParentIsDirectory tells whether the parent reference means an entry that is
 // one; true where the parent is not known.
 func (l Link) ParentIsDirectory() bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // scanBlock is what one read of the scan asks for.
@@ -16,13 +17,11 @@ const scanBlock = 1 << 20
 func (v *Volume) Scan(ctx context.Context) (*Catalog, error) {
 	s := &scanner{c: &Catalog{v: v}}
 	s.say = s.c.report
-	buf := make([]byte, scanBlock)
-	for off := int64(0); off < v.mftSize; off += scanBlock {
+	for b := range v.readAhead {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b := buf[:min(scanBlock, v.mftSize-off)]
-		s.block(b, off)
+		s.block(b)
 	}
 	s.flushUnread()
 	s.join()
@@ -48,11 +47,55 @@ type scanner struct {
 	exts    []uint32 // extension records in order
 }
 
-// block decodes one block of whole records. If it cannot be read at once, each
-// record is tried by itself.
-func (s *scanner) block(b []byte, off int64) {
+// mftBlock is a piece of the $MFT; whole says that all of it could be read.
+type mftBlock struct {
+	b     []byte
+	off   int64
+	whole bool
+}
+
+// readAhead yields the $MFT in blocks, and reads one while the one before it is
+// worked on. A block is good until the next step.
+func (v *Volume) readAhead(yield func(mftBlock) bool) {
+	free := make(chan []byte, 2)
+	free <- make([]byte, scanBlock)
+	free <- make([]byte, scanBlock)
+	done := make(chan mftBlock)
+	stop := make(chan struct{})
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer close(stop)
+	reader.Go(func() {
+		defer close(done)
+		for off := int64(0); off < v.mftSize; off += scanBlock {
+			var b mftBlock
+			select {
+			case buf := <-free:
+				b = mftBlock{b: buf[:min(scanBlock, v.mftSize-off)], off: off}
+			case <-stop:
+				return
+			}
+			b.whole = v.readMFT(b.b, off) == nil
+			select {
+			case done <- b:
+			case <-stop:
+				return
+			}
+		}
+	})
+	for b := range done {
+		if !yield(b) {
+			return
+		}
+		free <- b.b[:scanBlock]
+	}
+}
+
+// block decodes one block of whole records. If it could not be read at once,
+// each record is tried by itself.
+func (s *scanner) block(blk mftBlock) {
 	v, rs := s.c.v, int64(s.c.v.geo.RecordSize)
-	whole := v.readMFT(b, off) == nil
+	b, off, whole := blk.b, blk.off, blk.whole
 	for p := int64(0); p+rs <= int64(len(b)); p += rs {
 		rec := b[p : p+rs]
 		num := uint64((off + p) / rs)
