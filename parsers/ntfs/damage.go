@@ -36,6 +36,7 @@ const (
 	BadUSN                 // a change journal record does not fit; Got: USN, Want: length
 	NotHere                // content is stored elsewhere or in a way that is not decoded; Got: reparse tag
 	NoVolume               // a lone $MFT: clusters are not at hand
+	BadIndex               // index record or entry does not fit; Got, Want: see the text
 )
 
 var kindText = [...]string{
@@ -67,6 +68,7 @@ var kindText = [...]string{
 	BadUSN:            "change journal record does not fit",
 	NotHere:           "content is not stored as plain clusters, not decoded",
 	NoVolume:          "clusters are not at hand, only the $MFT",
+	BadIndex:          "index record or entry does not fit",
 }
 
 // kindValues says what Got (1) and Want (2) are.
@@ -96,6 +98,7 @@ var kindValues = [len(kindText)]string{
 	TooLong:           " (%[1]d, limit %[2]d)",
 	BadUSN:            " (at %#[1]x, %[2]d bytes)",
 	NotHere:           " (reparse tag %#[1]x)",
+	BadIndex:          " (%#[1]x, %#[2]x)",
 }
 
 // String is a short sentence.

@@ -299,6 +299,32 @@ func (r *Reader) unitShape(first, n int64) (data, hole int64, mixed bool) {
 	return data, hole, mixed
 }
 
+// stored yields the ranges [from, to) that lie in clusters, joined, up to the
+// data size: holes and losses are left out, and a forged run list gives no more
+// bytes than the volume has.
+func (r *Reader) stored(yield func(from, to int64) bool) {
+	cs, room := int64(r.v.geo.ClusterSize), r.v.size
+	var from, to int64
+	for i, run := range r.m.runs {
+		a := r.m.start[i] * cs
+		b := min(a+run.Len*cs, r.size, a+room)
+		if run.LCN < 0 || a >= b {
+			continue
+		}
+		room -= b - a
+		if a != to {
+			if from < to && !yield(from, to) {
+				return
+			}
+			from = a
+		}
+		to = b
+	}
+	if from < to {
+		yield(from, to)
+	}
+}
+
 // WriteTo copies the stream to w. It ends with a *RangeError at what cannot be
 // read, unless the stream was opened with ZeroFill.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
