@@ -24,6 +24,7 @@ ks-walk COMMAND [OPTIONS] IMAGE [PATH…]
   extract    files to a folder, under names that are safe there, with a manifest
   deleted    deleted files, and which of their bytes are still their own
   usn        the change journal, each record with the path of its time
+  index      names in the indexes of directories, live and left over
   timestomp  times that contradict each other: tests, values, innocent causes
 
 Paths go from the root of a volume, with / between names: Windows/win.ini.
@@ -43,6 +44,7 @@ var commands = []struct {
 	{"extract", runExtract},
 	{"deleted", runDeleted},
 	{"usn", runUSN},
+	{"index", runIndex},
 	{"timestomp", runTimestomp},
 }
 

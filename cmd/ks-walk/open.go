@@ -32,7 +32,8 @@ type session struct {
 
 type opened struct {
 	volume.Volume
-	fs *filesystem.NTFS
+	snapshot int // 0 is the live volume
+	fs       *filesystem.NTFS
 }
 
 // common are the options that every command has.
@@ -95,7 +96,7 @@ func (s *session) openVolumes(ctx context.Context, only int) error {
 			others = append(others, fmt.Sprintf("volume %d: %v", v.Number, err))
 			continue
 		}
-		s.volumes = append(s.volumes, opened{v, n})
+		s.volumes = append(s.volumes, opened{Volume: v, fs: n})
 		if s.verbose {
 			i := n.Info()
 			fmt.Fprintf(s.stderr, "%s: volume %d  %s %s  %s entries (%s live, %s deleted, %s orphaned)\n", name, v.Number, i.Kind, escape.Text(i.Label),
