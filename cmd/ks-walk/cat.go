@@ -118,16 +118,23 @@ func (c *content) copyTo(ctx context.Context, w io.Writer) (int64, error) {
 	return off, nil
 }
 
+func (c *content) lost() []ntfs.RangeError {
+	if c.rd == nil {
+		return nil
+	}
+	return c.rd.Lost()
+}
+
 // whole tells whether every byte is the stream's own.
 func (c *content) whole() bool {
-	return c.end == nil && len(c.rd.Lost()) == 0 && (c.rec == nil || c.rec.Verdict == "whole")
+	return c.end == nil && len(c.lost()) == 0 && (c.rec == nil || c.rec.Verdict == "whole")
 }
 
 // warnings say what is not the stream's own.
 func (c *content) warnings() []string {
 	const most = 20
 	var out []string
-	lost := c.rd.Lost()
+	lost := c.lost()
 	if c.end != nil && len(lost) > 0 { // it stands in the list as well
 		lost = lost[:len(lost)-1]
 	}

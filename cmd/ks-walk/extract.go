@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
@@ -29,6 +31,10 @@ machine: no "..", no device names, no control or direction marks, twins by case
 told apart, long names cut. Programs and what else a double click runs get .bin
 added, or go into FOLDER/programs.zip with --zip (password: infected).
 FOLDER/manifest.jsonl says for each file what it is, with its SHA-256.
+
+With --slack also what older files left in the clusters of these: behind their
+end (file slack), and up to it where nothing was ever written. Such a file is
+named after the one whose clusters it lay in; nothing else ties it to that.
 
 With --deleted, deleted files: ranges that belong to another file now are zero
 in the output and named in the manifest; what is overwritten whole is only
@@ -48,6 +54,7 @@ type item struct {
 	UTF16    string            `json:"path_utf16,omitempty"`
 	Proof    string            `json:"path_proof"`
 	Stream   string            `json:"stream"`
+	Slack    string            `json:"slack,omitempty"` // what of the clusters of the stream it is, where it is not its content
 	Size     int64             `json:"size"`
 	Written  int64             `json:"written"`
 	SHA256   string            `json:"sha256,omitempty"` // of what was written; where whole is false, not of the file
@@ -59,6 +66,8 @@ type item struct {
 	Also     []string          `json:"also,omitempty"` // other names of the same entry
 	name     string            // last name, to tell programs
 	ref      filesystem.Ref
+	stream   string // as the volume has it
+	cluster  int64  // where the content begins
 }
 
 // extractor writes files and the manifest.
@@ -71,6 +80,7 @@ type extractor struct {
 	zip      *cryptZip
 	zipFile  *os.File
 	useZip   bool
+	slack    bool // what lies in the clusters of files and is not their content, too
 	many     bool // more than one volume: a folder for each
 	files    int
 	bytes    int64
@@ -82,6 +92,7 @@ func runExtract(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	c := newCommon(extractHelp, stdout)
 	out := c.flags.String("o", "", "`folder` to write to")
 	deleted := c.flags.Bool("deleted", false, "deleted files, not live ones")
+	slack := c.flags.Bool("slack", false, "also what older files left in the clusters: behind the end, and where nothing was written")
 	zipped := c.flags.Bool("zip", false, "programs go into programs.zip, password infected")
 	force := c.flags.Bool("force", false, "write into a folder that is not empty")
 	args, err := c.flags.Parse(args)
@@ -98,7 +109,7 @@ func runExtract(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	x := &extractor{s: s, dir: *out, names: newSafeNames(), useZip: *zipped, many: len(s.volumes) > 1}
+	x := &extractor{s: s, dir: *out, names: newSafeNames(), useZip: *zipped, slack: *slack, many: len(s.volumes) > 1}
 	if err := x.begin(*force); err != nil {
 		return s.end(err)
 	}
@@ -165,6 +176,7 @@ func (x *extractor) settle(f *os.File, name string) error {
 func (x *extractor) all(ctx context.Context, patterns []string, keep func(*filesystem.Entry) bool, p *cli.Progress) error {
 	for _, v := range x.s.volumes {
 		match := v.fs.Matcher(patterns)
+		var batch []*item
 		for e, err := range v.fs.Walk(ctx) {
 			if err != nil {
 				return err
@@ -173,15 +185,80 @@ func (x *extractor) all(ctx context.Context, patterns []string, keep func(*files
 				continue
 			}
 			for i := range e.Streams {
-				it, ok := newItem(v.Number, e, &e.Streams[i], match, len(patterns) > 0)
+				it, ok := newItem(v, e, &e.Streams[i], match, len(patterns) > 0)
 				if !ok {
 					continue
 				}
-				if err := x.one(ctx, v, it); err != nil {
+				if batch = append(batch, it); len(batch) < maxBatch {
+					continue
+				}
+				if err := x.batch(ctx, v, batch, p); err != nil {
 					return err
 				}
-				p.Add(it.Written)
+				batch = batch[:0]
 			}
+		}
+		if err := x.batch(ctx, v, batch, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxBatch is how many streams are put in the order of the disk at once.
+const maxBatch = 4096
+
+// batch writes streams in the order in which they lie on the disk.
+func (x *extractor) batch(ctx context.Context, v opened, batch []*item, p *cli.Progress) error {
+	slices.SortStableFunc(batch, func(a, b *item) int { return cmp.Compare(a.cluster, b.cluster) })
+	for _, it := range batch {
+		if err := x.one(ctx, v, it); err != nil {
+			return err
+		}
+		p.Add(it.Written)
+		if !x.slack {
+			continue
+		}
+		if err := x.slackOf(ctx, v, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slackOf writes what lies in the clusters of a stream and is not its content.
+func (x *extractor) slackOf(ctx context.Context, v opened, it *item) error {
+	parts, err := v.fs.Slack(it.ref, it.stream)
+	if err != nil {
+		return x.nothing(it, "slack: "+err.Error())
+	}
+	const small = 1 << 30
+	for _, s := range parts {
+		more := *it
+		more.Slack, more.Size, more.File, more.Zip, more.SHA256, more.Written = s.What, s.Len, "", "", "", 0
+		more.Problems, more.Recovery, more.NotOwn = nil, "", nil
+		if s.Len > max(v.Len, small) {
+			if err := x.nothing(&more, fmt.Sprintf("%d bytes, larger than the volume", s.Len)); err != nil {
+				return err
+			}
+			continue
+		}
+		c := &content{from: s.R, size: s.Len}
+		if err := x.write(ctx, v, c, &more); err != nil {
+			return err
+		}
+		if more.Whole = c.whole(); !more.Whole {
+			more.Problems = append(more.Problems, c.warnings()...)
+			x.partly++
+			x.s.gaps = true
+		}
+		if more.Problems == nil {
+			more.Problems = []string{}
+		}
+		x.files++
+		x.bytes += more.Written
+		if err := x.note(&more); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -189,12 +266,12 @@ func (x *extractor) all(ctx context.Context, patterns []string, keep func(*files
 
 // newItem takes the first name that fits. Without patterns metadata files are
 // left out: they are the volume, not what is on it.
-func newItem(volume int, e *filesystem.Entry, s *filesystem.StreamInfo, match *filesystem.Matcher, asked bool) (*item, bool) {
+func newItem(v opened, e *filesystem.Entry, s *filesystem.StreamInfo, match *filesystem.Matcher, asked bool) (*item, bool) {
 	const firstUser = 24
 	if !asked && e.Ref.Entry < firstUser {
 		return nil, false
 	}
-	it := &item{Volume: volume, Entry: e.Ref.Entry, Sequence: e.Ref.Sequence, ref: e.Ref, State: e.State, Stream: s.Name, Size: s.Size,
+	it := &item{Volume: v.Number, Snapshot: v.snapshot, stream: s.Name, cluster: v.fs.FirstCluster(e.Ref, s.Name), Entry: e.Ref.Entry, Sequence: e.Ref.Sequence, ref: e.Ref, State: e.State, Stream: s.Name, Size: s.Size,
 		Problems: append([]string{}, e.Problems...), Times: map[string]string{}}
 	found := false
 	for i := range e.Names {
@@ -295,8 +372,18 @@ func (x *extractor) write(ctx context.Context, v opened, c *content, it *item) e
 	volume := ""
 	if x.many {
 		volume = fmt.Sprintf("volume-%d", v.Number)
+		if v.snapshot > 0 {
+			volume += fmt.Sprintf("-shadow-%d", v.snapshot)
+		}
 	}
-	it.File = x.names.file(volume, it.Path, it.Stream, program && !x.useZip)
+	if it.Slack != "" {
+		program = true // whatever it is, it must not run
+	}
+	path := it.Path
+	if it.Slack != "" {
+		path += "~" + strings.ReplaceAll(it.Slack, " ", "-")
+	}
+	it.File = x.names.file(volume, path, it.Stream, program && !x.useZip)
 	h := sha256.New()
 	var err error
 	if program && x.useZip {

@@ -193,7 +193,7 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 		names = []filesystem.Name{{}}
 	}
 	for i := range streams {
-		r := row{volume: l.vol.Number, e: e, zone: l.zone, hashing: l.hash, recover: l.recover}
+		r := row{volume: l.vol.Number, shadow: l.vol.snapshot, e: e, zone: l.zone, hashing: l.hash, recover: l.recover}
 		done := false
 		for j := range names {
 			r.n, r.s = &names[j], &streams[i]

@@ -25,6 +25,8 @@ ks-walk COMMAND [OPTIONS] IMAGE [PATH…]
   deleted    deleted files, and which of their bytes are still their own
   usn        the change journal, each record with the path of its time
   index      names in the indexes of directories, live and left over
+  shadows    shadow copies; every command takes one with --shadow
+  coverage   what was read, and whether the sums hold
   timestomp  times that contradict each other: tests, values, innocent causes
 
 Paths go from the root of a volume, with / between names: Windows/win.ini.
@@ -45,6 +47,8 @@ var commands = []struct {
 	{"deleted", runDeleted},
 	{"usn", runUSN},
 	{"index", runIndex},
+	{"shadows", runShadows},
+	{"coverage", runCoverage},
 	{"timestomp", runTimestomp},
 }
 

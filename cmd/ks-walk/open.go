@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 	"kanshiki/forensics/locator"
 	"kanshiki/forensics/problem"
 	"kanshiki/forensics/volume"
+	"kanshiki/parsers/vss"
 )
 
 // session is an opened image with the file systems that are looked at, and what
@@ -40,6 +42,8 @@ type opened struct {
 type common struct {
 	flags    *cli.Flags
 	volume   *int
+	shadow   *string
+	keys     *[]volume.Key
 	quiet    *bool
 	verbose  *bool
 	progress *string
@@ -50,15 +54,46 @@ func newCommon(help string, stdout io.Writer) common {
 	return common{
 		flags:    f,
 		volume:   f.Int("volume", -1, "only the volume with this `number`, as ks-walk list prints it"),
+		shadow:   f.String("shadow", "", "shadow copies instead of the volume of today: a `number` of ks-walk shadows, or all"),
+		keys:     keyFlags(f),
 		quiet:    f.Bool("quiet", false, "no warnings about single structures; the exit code still tells"),
 		verbose:  f.Bool("verbose", false, "say what each volume holds, and list every problem, not only the first ten"),
 		progress: f.Choice("progress", "what to show of long work", cli.ProgressModes...),
 	}
 }
 
+// keyFlags takes the keys of encrypted volumes. Those in a file are not seen by
+// others who list the processes of the machine.
+func keyFlags(f *cli.Flags) *[]volume.Key {
+	keys := new([]volume.Key)
+	add := func(s string) error {
+		k, err := volume.ParseKey(s, os.ReadFile)
+		if err == nil {
+			*keys = append(*keys, k)
+		}
+		return err
+	}
+	f.Func("key", "a `key` of an encrypted volume: password:TEXT, recovery:DIGITS, startup:FILE.BEK or volume:HEX", add)
+	f.Func("key-file", "a `file` with such keys, one a line", func(name string) error {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(b)) {
+			if line = strings.TrimRight(line, "\r\n"); line != "" {
+				if err := add(line); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return keys
+}
+
 // open opens the image and reads the $MFT of each NTFS volume in it.
 func (c common) open(ctx context.Context, path string, stderr io.Writer) (*session, error) {
-	e, err := evidence.OpenImage(ctx, path, evidence.Options{})
+	e, err := evidence.OpenImage(ctx, path, evidence.Options{MFT: true})
 	if err != nil {
 		return nil, reading.Explain(name, err)
 	}
@@ -66,43 +101,68 @@ func (c common) open(ctx context.Context, path string, stderr io.Writer) (*sessi
 	for _, n := range e.Notes {
 		fmt.Fprintf(stderr, "%s: %s\n", name, n)
 	}
-	if err := s.openVolumes(ctx, *c.volume); err != nil {
+	if err := s.openVolumes(ctx, *c.volume, *c.shadow, *c.keys); err != nil {
 		e.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) openVolumes(ctx context.Context, only int) error {
+// found is a volume whose content is at hand.
+type found struct {
+	volume.Volume
+	volume.Content
+}
+
+// contents gives what the file systems of the volumes are read from, and says
+// of the others what they are.
+func (s *session) contents(only int, keys []volume.Key) (out []found, others []string) {
 	vols, problems := volume.List(s.img.Image, s.img.Exhibit, s.img.Name)
 	s.report(problems)
-	var others []string
 	for _, v := range vols {
 		if v.Scheme == "gap" || only >= 0 && v.Number != only {
 			continue
 		}
-		if v.Kind != volume.NTFS {
-			if v.Kind != volume.Unallocated && v.Kind != volume.Reserved && v.Kind != volume.Empty {
-				others = append(others, fmt.Sprintf("volume %d is %s", v.Number, v.Kind))
+		c, err := volume.Open(s.img.Image, v, s.img.Exhibit, keys)
+		s.report(c.Problems)
+		switch {
+		case errors.Is(err, volume.ErrLocked):
+			others = append(others, fmt.Sprintf("volume %d is %s: %v; --key opens it", v.Number, v.Kind, err))
+		case err != nil:
+			others = append(others, fmt.Sprintf("volume %d: %v", v.Number, err))
+		case c.Kind != volume.NTFS && !bareMFT(c):
+			if c.Kind != volume.Unallocated && c.Kind != volume.Reserved && c.Kind != volume.Empty {
+				others = append(others, fmt.Sprintf("volume %d is %s", v.Number, c.Kind))
 			}
-			continue
+		default:
+			out = append(out, found{v, c})
 		}
-		n, err := filesystem.OpenNTFS(ctx, io.NewSectionReader(s.img.Image, v.Off, v.Len), v.Len, filesystem.Options{
-			At: locator.Locator{Exhibit: s.img.Exhibit, Volume: v.Number}, Base: v.Off})
+	}
+	return out, others
+}
+
+// bareMFT tells whether the image is an $MFT that was taken from its volume.
+func bareMFT(c volume.Content) bool {
+	var b [4]byte
+	_, err := c.R.ReadAt(b[:], 0)
+	return c.Base == 0 && err == nil && string(b[:]) == "FILE"
+}
+
+func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys []volume.Key) error {
+	all, others := s.contents(only, keys)
+	for _, f := range all {
+		var err error
+		if shadow == "" {
+			err = s.openFS(ctx, f, 0)
+		} else {
+			err = s.openShadows(ctx, f, all, shadow)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			others = append(others, fmt.Sprintf("volume %d: %v", v.Number, err))
-			continue
+			others = append(others, fmt.Sprintf("volume %d: %v", f.Number, err))
 		}
-		s.volumes = append(s.volumes, opened{Volume: v, fs: n})
-		if s.verbose {
-			i := n.Info()
-			fmt.Fprintf(s.stderr, "%s: volume %d  %s %s  %s entries (%s live, %s deleted, %s orphaned)\n", name, v.Number, i.Kind, escape.Text(i.Label),
-				cli.Count(int64(i.Entries)), cli.Count(int64(i.LiveCount)), cli.Count(int64(i.Deleted)), cli.Count(int64(i.Orphans)))
-		}
-		s.report(n.Problems())
 	}
 	if len(s.volumes) > 0 {
 		for _, o := range others {
@@ -112,12 +172,97 @@ func (s *session) openVolumes(ctx context.Context, only int) error {
 		return nil
 	}
 	switch {
+	case shadow != "" && len(others) == 0:
+		return fmt.Errorf("%s: no shadow copy %s; ks-walk shadows shows what there is", s.img.Path, shadow)
 	case only >= 0 && len(others) == 0:
 		return fmt.Errorf("%s: no volume %d that can be read; ks-walk list shows their numbers", s.img.Path, only)
 	case len(others) == 0:
 		return fmt.Errorf("%s: no file system in this image", s.img.Path)
 	}
 	return fmt.Errorf("%s: no NTFS volume that can be read: %s", s.img.Path, strings.Join(others, "; "))
+}
+
+// openFS reads the file system of a volume, or of its shadow copy with this
+// number.
+func (s *session) openFS(ctx context.Context, f found, snapshot int) error {
+	opt := filesystem.Options{At: locator.Locator{Exhibit: s.img.Exhibit, Volume: f.Number, Snapshot: snapshot}, Base: f.Base}
+	switch {
+	case snapshot > 0:
+		opt.Medium = fmt.Sprintf("shadow copy %d", snapshot)
+	case f.Base < 0:
+		opt.Medium = "decrypted volume"
+	}
+	var n *filesystem.NTFS
+	var err error
+	if f.Content.Kind == volume.NTFS {
+		n, err = filesystem.OpenNTFS(ctx, f.R, f.Size, opt)
+	} else {
+		n, err = filesystem.OpenMFT(ctx, f.R, f.Size, opt)
+	}
+	if err != nil {
+		return err
+	}
+	s.volumes = append(s.volumes, opened{Volume: f.Volume, snapshot: snapshot, fs: n})
+	if s.verbose {
+		i := n.Info()
+		fmt.Fprintf(s.stderr, "%s: volume %d%s  %s %s  %s entries (%s live, %s deleted, %s orphaned)\n", name, f.Number, shadowName(snapshot), i.Kind, escape.Text(i.Label),
+			cli.Count(int64(i.Entries)), cli.Count(int64(i.LiveCount)), cli.Count(int64(i.Deleted)), cli.Count(int64(i.Orphans)))
+	}
+	s.report(n.Problems())
+	return nil
+}
+
+func shadowName(snapshot int) string {
+	if snapshot == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" shadow copy %d", snapshot)
+}
+
+// openShadows reads the file systems of the shadow copies of a volume that are
+// asked for.
+func (s *session) openShadows(ctx context.Context, f found, all []found, which string) error {
+	copies, err := s.shadowsOf(f, all, false)
+	if err != nil || copies == nil {
+		return err
+	}
+	for i, st := range copies.Stores {
+		if which != "all" && which != strconv.Itoa(i+1) {
+			continue
+		}
+		snap, err := st.Open()
+		if err == nil {
+			for _, p := range st.Problems() {
+				s.warn("volume %d shadow copy %d: at byte %#x of the volume: %v", f.Number, i+1, p.Off, &p)
+			}
+			err = s.openFS(ctx, found{f.Volume, volume.Content{R: snap, Size: snap.Size(), Kind: volume.NTFS, Base: -1}}, i+1)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			s.warn("volume %d shadow copy %d: %v", f.Number, i+1, err)
+		}
+	}
+	return nil
+}
+
+// shadowsOf opens the catalogue of shadow copies of a volume; nil where there
+// is none.
+func (s *session) shadowsOf(f found, all []found, search bool) (*vss.Volume, error) {
+	var others []volume.Content
+	for _, o := range all {
+		if o.Number != f.Number {
+			others = append(others, o.Content)
+		}
+	}
+	copies, err := volume.Snapshots(f.Content, others, search)
+	if copies != nil {
+		for _, p := range copies.Problems() {
+			s.warn("volume %d: shadow copies: at byte %#x of the volume: %v", f.Number, p.Off, &p)
+		}
+	}
+	return copies, err
 }
 
 // maxShown is how many problems are printed without --verbose.

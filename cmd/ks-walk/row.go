@@ -15,6 +15,7 @@ import (
 // row is one line of ks-walk list: a name and one of its streams.
 type row struct {
 	volume  int
+	shadow  int // the snapshot
 	e       *filesystem.Entry
 	n       *filesystem.Name // nil for an entry without a name
 	s       *filesystem.StreamInfo
@@ -87,7 +88,8 @@ func (r *row) appendJSON(b []byte) []byte {
 	path, proof, units := r.path()
 	b = append(b, `{"volume":`...)
 	b = strconv.AppendInt(b, int64(r.volume), 10)
-	b = append(b, `,"snapshot":0,"entry":`...)
+	b = strconv.AppendInt(append(b, `,"snapshot":`...), int64(r.shadow), 10)
+	b = append(b, `,"entry":`...)
 	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
 	b = append(b, `,"sequence":`...)
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
@@ -152,7 +154,7 @@ func (r *row) appendJSON(b []byte) []byte {
 func (r *row) appendCSV(b []byte) []byte {
 	path, proof, units := r.path()
 	b = strconv.AppendInt(b, int64(r.volume), 10)
-	b = append(b, ",0,"...)
+	b = append(strconv.AppendInt(append(b, ','), int64(r.shadow), 10), ',')
 	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
 	b = append(b, ',')
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
@@ -199,8 +201,11 @@ func (r *row) appendCSV(b []byte) []byte {
 // appendText is for people: the columns that fit a terminal.
 func (r *row) appendText(b []byte) []byte {
 	path, proof, _ := r.path()
-	at := len(b)
 	b = strconv.AppendInt(b, int64(r.volume), 10)
+	if r.shadow > 0 {
+		b = strconv.AppendInt(append(b, '.'), int64(r.shadow), 10)
+	}
+	at := len(b) - 1
 	b = append(b, ' ')
 	b = strconv.AppendUint(b, r.e.Ref.Entry, 10)
 	b = append(b, '-')

@@ -90,7 +90,7 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 	if !e.InUse {
 		state += fmt.Sprintf(", its record now holds sequence number %d", next(e.Ref.Sequence))
 	}
-	line("entry", "%d-%d  volume %d  %s  %s", e.Ref.Entry, e.Ref.Sequence, l.vol.Number, e.Kind, state)
+	line("entry", "%d-%d  volume %d%s  %s  %s", e.Ref.Entry, e.Ref.Sequence, l.vol.Number, shadowName(l.vol.snapshot), e.Kind, state)
 	line("$SI", "%s", times(e.SI))
 	line("", "attributes %#x (%s)  security id %d  usn %d  lsn %d", e.Attributes, attributeNames(e.Attributes), e.SecurityID, e.USN, e.LSN)
 	short := l.shortNames(e)
@@ -179,7 +179,7 @@ func (l lister) describeMore(e *filesystem.Entry, line func(what, format string,
 	for n := range f.Records() {
 		records = append(records, fmt.Sprint(n))
 	}
-	line("record", "%s  at byte %#x of the image", strings.Join(records, ", "), l.vol.Off+f.Offset())
+	line("record", "%s  %s", strings.Join(records, ", "), l.vol.fs.Place(f.Offset()))
 }
 
 // guid writes the 16 bytes as Windows does: the first three fields are
@@ -220,7 +220,7 @@ func (l lister) describeStream(ctx context.Context, e *filesystem.Entry, s *file
 				case x.Disk < 0:
 					line("", "%#x + %#x  described nowhere", x.Off, x.Len)
 				default:
-					line("", "%#x + %#x  at byte %#x of the image", x.Off, x.Len, l.vol.Off+x.Disk)
+					line("", "%#x + %#x  %s", x.Off, x.Len, l.vol.fs.Place(x.Disk))
 				}
 			}
 			if k > most {
@@ -237,7 +237,7 @@ func (l lister) describeStream(ctx context.Context, e *filesystem.Entry, s *file
 		}
 	}
 	if l.hash {
-		r := row{volume: l.vol.Number, e: e, s: s}
+		r := row{volume: l.vol.Number, shadow: l.vol.snapshot, e: e, s: s}
 		var c chunk
 		var buf []byte
 		l.content(ctx, &r, &c, &buf)

@@ -48,7 +48,7 @@ func runTimestomp(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	w := bufio.NewWriterSize(stdout, 1<<20)
 	if *format == "csv" {
-		w.WriteString("volume,entry,sequence,state,path,test,strength,values,innocent,path_utf16\n")
+		w.WriteString("volume,entry,sequence,state,path,test,strength,values,innocent,path_utf16,snapshot\n")
 	}
 	err = s.timestomp(ctx, args[1:], *format, *all, w)
 	if ferr := w.Flush(); err == nil {
@@ -69,7 +69,7 @@ func (s *session) timestomp(ctx context.Context, patterns []string, format strin
 			if !all && !worthShowing(f.Tests) || !match.Match(n.Path, "") {
 				continue
 			}
-			line = appendFinding(line[:0], format, v.Number, f, n)
+			line = appendFinding(line[:0], format, v, f, n)
 			if _, err := w.Write(line); err != nil {
 				return err
 			}
@@ -93,10 +93,11 @@ func worthShowing(tests []filesystem.TimeTest) bool {
 	return weak > 1
 }
 
-func appendFinding(b []byte, format string, volume int, f filesystem.TimeFinding, n *filesystem.Name) []byte {
+func appendFinding(b []byte, format string, v opened, f filesystem.TimeFinding, n *filesystem.Name) []byte {
 	switch format {
 	case "jsonl":
-		b = strconv.AppendInt(append(b, `{"volume":`...), int64(volume), 10)
+		b = strconv.AppendInt(append(b, `{"volume":`...), int64(v.Number), 10)
+		b = strconv.AppendInt(append(b, `,"snapshot":`...), int64(v.snapshot), 10)
 		b = strconv.AppendUint(append(b, `,"entry":`...), f.Entry.Ref.Entry, 10)
 		b = strconv.AppendUint(append(b, `,"sequence":`...), uint64(f.Entry.Ref.Sequence), 10)
 		b = appendString(append(b, `,"state":`...), string(f.Entry.State))
@@ -118,13 +119,14 @@ func appendFinding(b []byte, format string, volume int, f filesystem.TimeFinding
 		return append(b, '}', '\n')
 	case "csv":
 		for _, t := range f.Tests {
-			b = strconv.AppendInt(b, int64(volume), 10)
+			b = strconv.AppendInt(b, int64(v.Number), 10)
 			b = strconv.AppendUint(append(b, ','), f.Entry.Ref.Entry, 10)
 			b = strconv.AppendUint(append(b, ','), uint64(f.Entry.Ref.Sequence), 10)
 			for _, cell := range []string{string(f.Entry.State), n.Path, t.Name, t.Strength.String(), t.Values, t.Innocent} {
 				b = appendCell(append(b, ','), cell)
 			}
-			b = append(hex.AppendEncode(append(b, ','), n.UTF16), '\n')
+			b = hex.AppendEncode(append(b, ','), n.UTF16)
+			b = append(strconv.AppendInt(append(b, ','), int64(v.snapshot), 10), '\n')
 		}
 		return b
 	}

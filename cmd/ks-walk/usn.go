@@ -117,7 +117,7 @@ func (s *session) usn(ctx context.Context, patterns []string, o usnOptions, w *b
 			case o.from != 0 && c.Time < o.from || o.to != 0 && c.Time >= o.to || !match.Match(c.Path, ""):
 				continue
 			}
-			line = appendChange(line[:0], o, v.Number, &c)
+			line = appendChange(line[:0], o, v, &c)
 			if _, err := w.Write(line); err != nil {
 				return err
 			}
@@ -132,12 +132,12 @@ func (s *session) usn(ctx context.Context, patterns []string, o usnOptions, w *b
 	return nil
 }
 
-func appendChange(b []byte, o usnOptions, volume int, c *filesystem.Change) []byte {
+func appendChange(b []byte, o usnOptions, v opened, c *filesystem.Change) []byte {
 	switch o.format {
 	case "jsonl":
-		return appendChangeJSON(b, o.zone, volume, c)
+		return appendChangeJSON(b, o.zone, v, c)
 	case "csv":
-		return appendChangeCSV(b, o.zone, volume, c)
+		return appendChangeCSV(b, o.zone, v, c)
 	}
 	at := len(b)
 	if c.Time.Valid() {
@@ -159,13 +159,13 @@ func appendChange(b []byte, o usnOptions, volume int, c *filesystem.Change) []by
 	return append(b, '\n')
 }
 
-func appendChangeJSON(b []byte, zone *time.Location, volume int, c *filesystem.Change) []byte {
+func appendChangeJSON(b []byte, zone *time.Location, v opened, c *filesystem.Change) []byte {
 	number := func(key string, v uint64) {
 		b = append(append(append(b, ',', '"'), key...), '"', ':')
 		b = strconv.AppendUint(b, v, 10)
 	}
-	b = strconv.AppendInt(append(b, `{"volume":`...), int64(volume), 10)
-	number("snapshot", 0)
+	b = strconv.AppendInt(append(b, `{"volume":`...), int64(v.Number), 10)
+	number("snapshot", uint64(v.snapshot))
 	number("usn", c.USN)
 	b = appendTimeJSON(append(b, `,"time":`...), c.Time)
 	if zone != nil {
@@ -188,9 +188,9 @@ func appendChangeJSON(b []byte, zone *time.Location, volume int, c *filesystem.C
 	return append(b, '}', '\n')
 }
 
-func appendChangeCSV(b []byte, zone *time.Location, volume int, c *filesystem.Change) []byte {
-	b = strconv.AppendInt(b, int64(volume), 10)
-	b = append(b, ",0"...)
+func appendChangeCSV(b []byte, zone *time.Location, v opened, c *filesystem.Change) []byte {
+	b = strconv.AppendInt(b, int64(v.Number), 10)
+	b = strconv.AppendInt(append(b, ','), int64(v.snapshot), 10)
 	number := func(v uint64) { b = strconv.AppendUint(append(b, ','), v, 10) }
 	number(c.USN)
 	b = c.Time.Append(append(b, ','), event.Exact)

@@ -273,9 +273,10 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		{"", 2, "name a command"},
-		{"log " + img, 2, `no command "log"; there are list`},
-		{"index " + img, 2, "no command"},
-		{"shadows " + img, 2, "no command"},
+		{"dir " + img, 2, `no command "dir"; there are list`},
+		{"list --shadow 1 " + img, 1, "no shadow copy 1"},
+		{"list --key secret:x " + img, 2, "a key begins with password:"},
+		{"list --key recovery:1-2 " + img, 2, "2 groups, want 8"},
 		{"list", 2, "name an image"},
 		{"cat " + img, 2, "name an image and a path"},
 		{"list --hash md5 " + img, 2, "there is sha256"},

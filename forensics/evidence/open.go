@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type Options struct {
 	Workers    int    // goroutines that inflate; 0 is GOMAXPROCS
 	Opener     Opener // how files are opened; nil is the file system, read-only
 	Snapshot   string // id or name of an internal snapshot of a QCOW2; "" is the disk's last state
+	MFT        bool   // a file that begins like an $MFT is taken as it is, for who can read one
 	Map        string // ddrescue map of a raw image; "" is one that lies beside it and is named like it
 }
 
@@ -239,7 +241,7 @@ func openImage(ctx context.Context, path string, o Options) (Image, []string, er
 	if set := rawSegments(op, path); set.isSplit(op) {
 		return openRaw(path, set, o)
 	}
-	if looksLikeDisk(f, head) || namedRaw(path, f, head) {
+	if looksLikeDisk(f, head) || namedRaw(path, f, head) || o.MFT && bytes.HasPrefix(head, []byte("FILE")) {
 		return openRaw(path, rawSet{names: []string{path}}, o)
 	}
 	return nil, nil, &NotAnImage{path, fmt.Sprintf("%s (it begins with % x)", unknownFormat, head[:min(4, len(head))])}

@@ -89,9 +89,7 @@ func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) boo
 		if e.State == ntfs.IndexLive {
 			row.Fault = faults[e.Off]
 		}
-		if row.Offset = e.Off; e.Off >= 0 {
-			row.Offset += n.opt.Base
-		}
+		row.Offset = n.imageOffset(e.Off)
 		if !yield(row, nil) {
 			return false
 		}

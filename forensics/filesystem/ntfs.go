@@ -34,6 +34,9 @@ type NTFS struct {
 type Options struct {
 	At   locator.Locator // exhibit, volume and snapshot
 	Base int64           // byte of the image at which the volume begins
+	// Medium names what the volume is read from where that is not the image
+	// itself: its bytes have no place in the image that would show them.
+	Medium string
 }
 
 var _ FS = (*NTFS)(nil)
@@ -58,6 +61,36 @@ func OpenNTFS(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTF
 		return nil, fmt.Errorf("read the $MFT: %w", err)
 	}
 	return &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}, nil
+}
+
+// OpenMFT reads an $MFT that was taken from its volume: names, times and
+// resident content, nothing that lies in clusters.
+func OpenMFT(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTFS, error) {
+	vol, err := ntfs.OpenMFT(r, size, ntfs.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open $MFT: %w", err)
+	}
+	cat, err := vol.Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the $MFT: %w", err)
+	}
+	return &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}, nil
+}
+
+// Place says where a byte of the volume lies, for people.
+func (n *NTFS) Place(off int64) string {
+	if n.opt.Medium != "" {
+		return fmt.Sprintf("at byte %#x of the %s", off, n.opt.Medium)
+	}
+	return fmt.Sprintf("at byte %#x of the image", n.opt.Base+off)
+}
+
+// imageOffset is the byte of the image that is a byte of the volume, or -1.
+func (n *NTFS) imageOffset(off int64) int64 {
+	if off < 0 || n.opt.Medium != "" {
+		return -1
+	}
+	return n.opt.Base + off
 }
 
 // Slots tells how many entries the $MFT of a volume has room for, without
@@ -156,7 +189,7 @@ func (n *NTFS) Open(ctx context.Context, ref Ref, stream string) (Stream, error)
 	if err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
-	return &openStream{rd: rd, init: s.Initialized(), base: n.opt.Base}, nil
+	return &openStream{rd: rd, init: s.Initialized(), place: n.imageOffset}, nil
 }
 
 // OpenZeroFill is Open, reading on through ranges that cannot be read: they
@@ -195,9 +228,9 @@ func (n *NTFS) stream(ref Ref, stream string) (ntfs.Stream, error) {
 }
 
 type openStream struct {
-	rd   *ntfs.Reader
-	init int64
-	base int64
+	rd    *ntfs.Reader
+	init  int64
+	place func(off int64) int64
 }
 
 func (s *openStream) ReadAt(p []byte, off int64) (int, error) {
@@ -235,11 +268,8 @@ func streamError(err error) error {
 }
 
 func (s *openStream) DiskOffset(off int64) (int64, bool) {
-	at := s.rd.DiskOffset(off)
-	if at < 0 {
-		return 0, false
-	}
-	return s.base + at, true
+	at := s.place(s.rd.DiskOffset(off))
+	return max(at, 0), at >= 0
 }
 
 // Info counts the entries and says what $Volume says.
@@ -272,7 +302,7 @@ func (n *NTFS) countStates() {
 }
 
 // Problems lists what was wrong with the boot sector and the $MFT. The place is
-// that in $MFT or $Boot; what is found names the byte of the image.
+// that in $MFT or $Boot; what is found names the byte of the medium.
 func (n *NTFS) Problems() []problem.Problem {
 	var out []problem.Problem
 	for _, d := range n.vol.Findings() {
@@ -314,7 +344,7 @@ func (n *NTFS) problem(d ntfs.Damage) problem.Problem {
 		p.Severity = problem.Doubt
 	}
 	if d.Off >= 0 {
-		p.Found += fmt.Sprintf(", at byte %#x of the image", n.opt.Base+d.Off)
+		p.Found += ", " + n.Place(d.Off)
 	}
 	return p
 }

@@ -114,8 +114,9 @@ func (x *index) carve(n *node, from int, state IndexState, yield func(IndexEntry
 		if h := p - entryHead; h >= from {
 			b := n.b[h:]
 			size, key := int(binary.LittleEndian.Uint16(b[8:])), int(binary.LittleEndian.Uint16(b[10:]))
-			if key == fileNameHead+len(e.Name) && size >= entryHead+key && size <= entryHead+key+16 {
-				e.Ref, e.Off = Ref(binary.LittleEndian.Uint64(b)), n.disk(h)
+			ref := Ref(binary.LittleEndian.Uint64(b))
+			if key == fileNameHead+len(e.Name) && size >= entryHead+key && size <= entryHead+key+16 && ref.Seq() != 0 && ref.Record() < x.f.c.Len() {
+				e.Ref, e.Off = ref, n.disk(h)
 			}
 		}
 		if !yield(e, nil) {
