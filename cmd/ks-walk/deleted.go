@@ -87,6 +87,5 @@ func runDeleted(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if *hash != "" && *hash != "sha256" {
 		return cli.Usage("no digest %q; there is sha256", *hash)
 	}
-	keep := func(e *filesystem.Entry) bool { return !e.InUse }
-	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", keep: keep, zone: *zone, recover: true}, stdout, stderr)
+	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", deleted: true, zone: *zone, recover: true}, stdout, stderr)
 }

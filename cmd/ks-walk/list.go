@@ -2,13 +2,14 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/filesystem"
+	"kanshiki/parsers/ntfs"
 )
 
 const listHelp = `
@@ -35,6 +37,9 @@ sequence  the number under which the entry is or was known; the record of a
 path_proof  what the path rests on: live; plus-one: a parent was deleted and its
           record not used again; unknown: a parent is gone, the path begins
           with ?/ and the reference of that parent
+bodyfile  two rows a name, of $SI and of $FN, as mactime reads them: seconds only,
+          and only from 1970 on, so use another form for what must be exact
+mftecmd   CSV with the columns of that program, for tools that read it
 sha256    with --hash sha256; absent where the content cannot be read whole
 `
 
@@ -43,11 +48,24 @@ type lister struct {
 	vol     opened
 	format  string
 	hash    bool
-	keep    func(*filesystem.Entry) bool
+	live    bool // only what is in use
+	deleted bool // only what is not
 	match   *filesystem.Matcher
 	zone    *time.Location
 	recover bool // add what became of the clusters
 	bufs    *buffers
+	digests map[streamKey]digestOf // of the chunk, read in the order of the disk
+}
+
+// streamKey names a stream of the volume.
+type streamKey struct {
+	ref    filesystem.Ref
+	stream string
+}
+
+type digestOf struct {
+	sum string
+	err error
 }
 
 // chunk is what one piece of the $MFT gave.
@@ -59,7 +77,7 @@ type chunk struct {
 
 func runList(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newCommon(listHelp, stdout)
-	format := c.flags.Choice("format", "shape of the rows", "text", "jsonl", "csv")
+	format := c.flags.Choice("format", "shape of the rows", "text", "jsonl", "csv", "bodyfile", "mftecmd")
 	hash := c.flags.String("hash", "", "`digest` of each stream: sha256")
 	deleted := c.flags.Bool("deleted", false, "only what is not in use any more")
 	live := c.flags.Bool("live", false, "only what is in use")
@@ -76,8 +94,7 @@ func runList(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case *live && *deleted:
 		return cli.Usage("--live and --deleted leave nothing; take one of them")
 	}
-	keep := func(e *filesystem.Entry) bool { return !(*deleted && e.InUse) && !(*live && !e.InUse) }
-	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", keep: keep, zone: *zone}, stdout, stderr)
+	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", live: *live, deleted: *deleted, zone: *zone}, stdout, stderr)
 }
 
 // listAll opens the image and lists its volumes.
@@ -95,6 +112,9 @@ func listAll(ctx context.Context, c common, args []string, l lister, stdout, std
 }
 
 func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufio.Writer, p *cli.Progress) error {
+	if l.format == "mftecmd" {
+		w.WriteString(strings.Join(mftecmdColumns, ",") + "\n")
+	}
 	if l.format == "csv" {
 		for i, c := range slices.Concat(columns, l.moreColumns()) {
 			if i > 0 {
@@ -166,14 +186,17 @@ func (l lister) moreColumns() []string {
 	return out
 }
 
-func (l lister) chunk(ctx context.Context, entries iter.Seq[*filesystem.Entry]) chunk {
+func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 	c := chunk{out: l.bufs.get()}
 	var buf []byte
-	for e := range entries {
+	if l.hash {
+		l.digests = l.hashAll(ctx, piece, &buf)
+	}
+	for e := range piece.Entries {
 		if ctx.Err() != nil {
 			break
 		}
-		if !l.keep(e) {
+		if l.live && !e.InUse || l.deleted && e.InUse {
 			continue
 		}
 		l.entry(ctx, e, &c, &buf)
@@ -213,11 +236,75 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 				c.out = r.appendJSON(c.out)
 			case "csv":
 				c.out = r.appendCSV(c.out)
+			case "bodyfile":
+				c.out = r.appendBody(c.out)
+			case "mftecmd":
+				c.out = r.appendMFTECmd(c.out, l.vol)
 			default:
 				c.out = r.appendText(c.out)
 			}
 		}
 	}
+}
+
+// hashAll hashes the streams of a piece that get a row, in the order in which
+// they lie on the disk. Of a deleted file only what is whole is hashed: that is
+// asked for row by row.
+func (l lister) hashAll(ctx context.Context, piece filesystem.Piece, buf *[]byte) map[streamKey]digestOf {
+	wanted := l.wanted(piece)
+	type job struct {
+		streamKey
+		s       ntfs.Stream
+		cluster int64
+	}
+	var jobs []job
+	for ref, s := range piece.Streams {
+		key := streamKey{ref, filesystem.Text(s.Name())}
+		if wanted == nil || wanted[key] {
+			jobs = append(jobs, job{key, s, s.FirstCluster()})
+		}
+	}
+	slices.SortStableFunc(jobs, func(a, b job) int { return cmp.Compare(a.cluster, b.cluster) })
+	out := make(map[streamKey]digestOf, len(jobs))
+	h := sha256.New()
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		var d digestOf
+		d.sum, d.err = l.digest(ctx, h, j.s, buf)
+		out[j.streamKey] = d
+	}
+	return out
+}
+
+// wanted names the streams that get a row; nil for all of them.
+func (l lister) wanted(piece filesystem.Piece) map[streamKey]bool {
+	if l.match.All() && !l.deleted {
+		return nil
+	}
+	out := map[streamKey]bool{}
+	if l.deleted {
+		return out
+	}
+	for e := range piece.Entries {
+		for i := range e.Streams {
+			if l.matches(e, e.Streams[i].Name) {
+				out[streamKey{e.Ref, e.Streams[i].Name}] = true
+			}
+		}
+	}
+	return out
+}
+
+// matches tells whether a name of the entry gives a row of this stream.
+func (l lister) matches(e *filesystem.Entry, stream string) bool {
+	for i := range e.Names {
+		if l.match.Match(e.Names[i].Path, stream) {
+			return true
+		}
+	}
+	return len(e.Names) == 0 && l.match.Match("", stream)
 }
 
 func hasUnnamed(streams []filesystem.StreamInfo) bool {
@@ -248,35 +335,42 @@ func (l lister) content(ctx context.Context, r *row, c *chunk, buf *[]byte) {
 	if !l.hash || !whole {
 		return
 	}
-	sum, err := l.digest(ctx, r, buf)
-	if err != nil {
-		if !errors.Is(err, errHoles) { // holes are no evidence that is lost
+	key := streamKey{r.e.Ref, r.s.Name}
+	d, ok := l.digests[key]
+	if !ok { // of a deleted file, or one entry alone
+		var s ntfs.Stream
+		if s, d.err = l.vol.fs.Stream(key.ref, key.stream); d.err == nil {
+			d.sum, d.err = l.digest(ctx, sha256.New(), s, buf)
+		}
+	}
+	if d.err != nil {
+		if !errors.Is(d.err, errHoles) { // holes are no evidence that is lost
 			c.gaps++
 		}
-		r.notes = append(r.notes, "not hashed: "+err.Error())
+		r.notes = append(r.notes, "not hashed: "+d.err.Error())
 		return
 	}
-	r.sha256 = sum
+	r.sha256 = d.sum
 }
 
 // errHoles says that a stream is larger than the volume it lies on.
 var errHoles = errors.New("mostly holes: larger than the volume")
 
-func (l lister) digest(ctx context.Context, r *row, buf *[]byte) (string, error) {
+func (l lister) digest(ctx context.Context, h hash.Hash, s ntfs.Stream, buf *[]byte) (string, error) {
 	// The holes of a sparse file cost time and no disk: a few bytes in a run
 	// list would keep us busy for days.
 	const small = 1 << 30
-	if size := r.s.Size; size > max(l.vol.Len, small) {
+	if size := s.Size(); size > max(l.vol.Len, small) {
 		return "", fmt.Errorf("%d bytes, %w", size, errHoles)
 	}
-	st, err := l.vol.fs.Open(ctx, r.e.Ref, r.s.Name)
+	st, err := l.vol.fs.OpenStream(s)
 	if err != nil {
 		return "", err
 	}
 	if len(*buf) == 0 {
 		*buf = make([]byte, 256<<10)
 	}
-	h := sha256.New()
+	h.Reset()
 	for off := int64(0); off < st.Size(); {
 		if err := ctx.Err(); err != nil {
 			return "", err

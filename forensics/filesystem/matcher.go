@@ -25,6 +25,9 @@ func (n *NTFS) Matcher(patterns []string) *Matcher {
 	return m
 }
 
+// All tells whether everything fits.
+func (m *Matcher) All() bool { return len(m.g.pats) == 0 }
+
 // Match tells whether a path and a stream of it fit. A pattern without a stream
 // fits all of them. No patterns fit everything.
 func (m *Matcher) Match(path, stream string) bool {

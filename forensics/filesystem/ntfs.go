@@ -178,12 +178,17 @@ func (n *NTFS) Open(ctx context.Context, ref Ref, stream string) (Stream, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil {
 		return nil, err
 	}
+	return n.OpenStream(s)
+}
+
+// OpenStream is Open for a stream that Piece gave.
+func (n *NTFS) OpenStream(s ntfs.Stream) (Stream, error) {
 	if why := s.Elsewhere(); why != "" {
-		return nil, fmt.Errorf("entry %d: %s: %w", ref.Entry, why, ErrElsewhere)
+		return nil, fmt.Errorf("entry %d: %s: %w", s.File().Ref().Record(), why, ErrElsewhere)
 	}
 	rd, err := s.Open(0)
 	if err != nil {
@@ -195,7 +200,7 @@ func (n *NTFS) Open(ctx context.Context, ref Ref, stream string) (Stream, error)
 // OpenZeroFill is Open, reading on through ranges that cannot be read: they
 // are zeros, and Lost of the reader lists them.
 func (n *NTFS) OpenZeroFill(ref Ref, stream string) (*ntfs.Reader, error) {
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +213,16 @@ func (n *NTFS) OpenZeroFill(ref Ref, stream string) (*ntfs.Reader, error) {
 // Remnants tells for a stream of a deleted entry which of its bytes are proven
 // to be its own.
 func (n *NTFS) Remnants(ref Ref, stream string) ([]ntfs.Remnant, error) {
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil {
 		return nil, err
 	}
 	return s.Remnants(), nil
 }
 
-func (n *NTFS) stream(ref Ref, stream string) (ntfs.Stream, error) {
+// Stream finds a data stream by its name, first the exact one, then without
+// regard to case.
+func (n *NTFS) Stream(ref Ref, stream string) (ntfs.Stream, error) {
 	f, err := n.file(ref)
 	if err != nil {
 		return ntfs.Stream{}, err

@@ -25,7 +25,7 @@ type RecoveryRange struct {
 
 // Recovery tells what can be had of a stream of a deleted entry.
 func (n *NTFS) Recovery(ref Ref, stream string) (Recovery, error) {
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil {
 		return Recovery{}, err
 	}

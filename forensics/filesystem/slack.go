@@ -17,7 +17,7 @@ type Slack struct {
 // Slack lists what lies in the clusters of a stream and is not its content.
 // Holes are left out.
 func (n *NTFS) Slack(ref Ref, stream string) ([]Slack, error) {
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil || s.Elsewhere() != "" {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func stored(s ntfs.Stream, r ntfs.Residue) bool {
 // FirstCluster is where a stream begins on the volume, so that contents can be
 // read in the order of the disk; 0 for what has no cluster.
 func (n *NTFS) FirstCluster(ref Ref, stream string) int64 {
-	s, err := n.stream(ref, stream)
+	s, err := n.Stream(ref, stream)
 	if err != nil {
 		return 0
 	}
