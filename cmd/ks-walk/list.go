@@ -72,7 +72,8 @@ type digestOf struct {
 type chunk struct {
 	out  []byte
 	rows int
-	gaps int // rows whose content could not be read
+	gaps int      // rows whose content could not be read
+	odd  []string // entries whose records are whole and make no sense together
 }
 
 func runList(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -128,9 +129,14 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 	for _, v := range s.volumes {
 		l.vol, l.match, l.bufs = v, v.fs.Matcher(patterns), &buffers{}
 		p.Start("entries", int64(v.fs.Slots()))
-		gaps := 0
+		gaps, odd := 0, 0
 		err := filesystem.Chunks(ctx, v.fs, l.chunk, func(c chunk) error {
 			gaps, rows = gaps+c.gaps, rows+c.rows
+			for _, o := range c.odd {
+				if odd++; odd <= maxShown || s.verbose {
+					s.warn("volume %d: %s", v.Number, o)
+				}
+			}
 			p.Add(512)
 			_, err := w.Write(c.out)
 			l.bufs.put(c.out)
@@ -139,6 +145,9 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 		p.Done()
 		if err != nil {
 			return err
+		}
+		if odd > maxShown && !s.verbose {
+			s.warn("volume %d: %d more such entries; --verbose lists them all", v.Number, odd-maxShown)
 		}
 		if gaps > 0 {
 			s.warn("volume %d: %d streams could not be read whole; their rows say why", v.Number, gaps)
@@ -206,6 +215,9 @@ func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 
 // entry makes the rows of one entry.
 func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[]byte) {
+	if len(e.Problems) > 0 {
+		l.odd(e, c)
+	}
 	streams := e.Streams
 	if !hasUnnamed(streams) && (e.Kind != filesystem.File || len(streams) == 0) {
 		// A directory has a row of its own, and so has what has no content.
@@ -244,6 +256,14 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 				c.out = r.appendText(c.out)
 			}
 		}
+	}
+}
+
+// odd keeps what is wrong with an entry and not with its records: those problems
+// are told when the volume is opened.
+func (l lister) odd(e *filesystem.Entry, c *chunk) {
+	if f, ok := l.vol.fs.Catalog().File(e.Ref.Entry); ok && e.InUse && !f.HasDamage() {
+		c.odd = append(c.odd, fmt.Sprintf("entry %d-%d, %s: %s", e.Ref.Entry, e.Ref.Sequence, l.vol.fs.Place(f.Offset()), e.Problems[0]))
 	}
 }
 

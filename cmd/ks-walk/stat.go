@@ -13,6 +13,7 @@ import (
 	"kanshiki/forensics/event"
 	"kanshiki/forensics/filesystem"
 	"kanshiki/parsers/ntfs"
+	"kanshiki/parsers/securitydescriptor"
 )
 
 const statHelp = `
@@ -21,7 +22,7 @@ const statHelp = `
 ks-walk stat [OPTIONS] IMAGE PATH…
 
 All that is known of an entry: every name with its times, the times of
-$STANDARD_INFORMATION, streams with the clusters they lie in (as bytes of the
+$STANDARD_INFORMATION, owner and who may read or change it, streams with the clusters they lie in (as bytes of the
 image), reparse point, object id, damage. With --format jsonl the rows of
 ks-walk list.
 `
@@ -175,11 +176,77 @@ func (l lister) describeMore(e *filesystem.Entry, line func(what, format string,
 	} else if err != nil {
 		line("problem", "object id: %v", err)
 	}
+	l.describeAccess(e, line)
+	if keys, ok, err := f.EFS(); ok {
+		for _, k := range keys {
+			who := "user"
+			if k.Recovery {
+				who = "recovery agent"
+			}
+			line("EFS", "%s %s  %s  certificate %s", who, k.User, filesystem.SIDName(sidText(k.SID)), k.Thumbprint)
+		}
+		if err != nil {
+			line("problem", "$EFS: %v", err)
+		}
+	}
+	eas, err := f.EAs()
+	for _, x := range eas {
+		line("EA", "%s  %d bytes  %s", x.Name, len(x.Value), hex.EncodeToString(x.Value[:min(32, len(x.Value))]))
+	}
+	if err != nil {
+		line("problem", "extended attributes: %v", err)
+	}
+	for n := range f.Records() {
+		rec, err := l.vol.fs.Catalog().Volume().Record(n)
+		if err != nil {
+			continue // its problem is listed
+		}
+		for a := range rec.Slack() {
+			text := fmt.Sprintf("%s at %#x of record %d", a.Type, a.Off, n)
+			if fn, ok := a.FileName(); ok {
+				text += fmt.Sprintf("  %s  parent %s  created %s", filesystem.Text(fn.Name), fn.Parent, event.Ticks(fn.Times.Created))
+			}
+			line("slack", "%s", text)
+		}
+	}
 	var records []string
 	for n := range f.Records() {
 		records = append(records, fmt.Sprint(n))
 	}
 	line("record", "%s  %s", strings.Join(records, ", "), l.vol.fs.Place(f.Offset()))
+}
+
+// describeAccess prints owner, and who may do what.
+func (l lister) describeAccess(e *filesystem.Entry, line func(what, format string, args ...any)) {
+	a, ok, err := l.vol.fs.Access(e.Ref)
+	if err != nil {
+		line("problem", "security descriptor: %v", err)
+	}
+	if !ok {
+		return
+	}
+	line("owner", "%s  group %s  (%s)", filesystem.SIDName(a.Owner), filesystem.SIDName(a.Group), a.From)
+	if a.Open {
+		line("access", "no list: everybody may do everything")
+	}
+	for _, x := range a.Entries {
+		how := ""
+		if x.Inherited {
+			how += "  inherited"
+		}
+		if x.OnlyBelow {
+			how += "  for what is below only"
+		}
+		line("access", "%s %s: %s%s", x.Kind, filesystem.SIDName(x.SID), x.Rights, how)
+	}
+}
+
+func sidText(b []byte) string {
+	s, _, err := securitydescriptor.ParseSID(b)
+	if err != nil {
+		return "no SID"
+	}
+	return string(s)
 }
 
 // guid writes the 16 bytes as Windows does: the first three fields are

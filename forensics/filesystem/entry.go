@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -101,6 +102,13 @@ func (b *builder) entry(f ntfs.File) *Entry {
 	for l := range f.Links() {
 		if strays > 0 && !l.ParentIsDirectory() {
 			e.Problems = append(e.Problems, "parent "+l.Parent().String()+" is not a directory")
+		}
+	}
+	if e.InUse {
+		for i := range e.Names {
+			if p := e.Names[i].Parent; p.Entry >= b.n.cat.Len() {
+				e.Problems = append(e.Problems, fmt.Sprintf("parent %d-%d lies beyond the $MFT", p.Entry, p.Sequence))
+			}
 		}
 	}
 	if e.State == Live && e.Ref.Entry >= firstUser && !leadsHere(e.Names) {

@@ -28,6 +28,11 @@ type NTFS struct {
 
 	count                  sync.Once
 	live, deleted, orphans int
+
+	secOnce sync.Once
+	sec     *ntfs.Security
+	secOK   bool
+	secErr  error
 }
 
 // Options of OpenNTFS.
@@ -346,9 +351,6 @@ func (n *NTFS) problem(d ntfs.Damage) problem.Problem {
 		p.Kind = problem.Unsupported
 	case d.Kind.Doubt():
 		p.Kind, p.Severity = problem.Inconsistent, problem.Doubt
-	}
-	if d.Kind == ntfs.BootDamaged {
-		p.Severity = problem.Doubt
 	}
 	if d.Off >= 0 {
 		p.Found += ", " + n.Place(d.Off)

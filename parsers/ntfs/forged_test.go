@@ -92,11 +92,18 @@ func useAll(t testing.TB, r io.ReaderAt, size int64) (streams int, bytes int64, 
 		f.State()
 		f.Reparse()
 		f.ObjectID()
+		for range f.CheckIndex() {
+		}
+		if rec, err := v.Record(uint64(f.n)); err == nil {
+			for range rec.Slack() {
+			}
+		}
 		for s := range f.Attributes() {
 			streams++
 			if f.State() == Deleted {
 				s.Remnants()
 			}
+			s.Residues()
 			rd, err := s.Open(0)
 			if err != nil {
 				bad++
@@ -111,6 +118,19 @@ func useAll(t testing.TB, r io.ReaderAt, size int64) (streams int, bytes int64, 
 				bad++
 			}
 		}
+	}
+	if _, err := c.Account(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if s, ok, err := c.Security(); ok && err == nil {
+		for range c.MissingDescriptors(s) {
+		}
+	}
+	for range c.ObjectIDs() {
+	}
+	for range c.ReparsePoints() {
+	}
+	for range c.Quotas() {
 	}
 	if j, ok, err := c.Journal(); ok && err == nil {
 		h := j.History()

@@ -57,15 +57,19 @@ const maxValue = 256 << 10
 
 // Value reads the content of the first attribute of a type without a name, of
 // those that fit into one record or one run list.
-func (f File) Value(t AttrType) ([]byte, bool, error) {
+func (f File) Value(t AttrType) ([]byte, bool, error) { return f.namedValue(t, "") }
+
+func (f File) namedValue(t AttrType, name string) ([]byte, bool, error) {
 	for n := range f.records() {
 		rec, err := f.c.v.Record(uint64(n))
 		if err != nil {
 			return nil, false, err
 		}
-		if a, ok := rec.attr(t); ok && (!a.NonResident || a.LowVCN == 0) {
-			b, err := f.c.v.value(&rec, a, maxValue)
-			return b, true, err
+		for a := range rec.Attrs(nil) {
+			if a.Type == t && (!a.NonResident || a.LowVCN == 0) && (name == "" && len(a.Name) == 0 || asciiEqual(a.Name, name)) {
+				b, err := f.c.v.value(&rec, a, maxValue)
+				return b, true, err
+			}
 		}
 	}
 	return nil, false, nil
