@@ -18,6 +18,7 @@ import (
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/filesystem"
+	"kanshiki/forensics/problem"
 	"kanshiki/parsers/ntfs"
 )
 
@@ -129,6 +130,8 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 	for _, v := range s.volumes {
 		l.vol, l.match, l.bufs = v, v.fs.Matcher(patterns), &buffers{}
 		p.Start("entries", int64(v.fs.Slots()))
+		indexes := make(chan []problem.Problem, 1)
+		go func() { indexes <- v.fs.IndexProblems(ctx) }()
 		gaps, odd := 0, 0
 		err := filesystem.Chunks(ctx, v.fs, l.chunk, func(c chunk) error {
 			gaps, rows = gaps+c.gaps, rows+c.rows
@@ -143,6 +146,7 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 			return err
 		})
 		p.Done()
+		s.report(<-indexes)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"kanshiki/forensics/problem"
 	"kanshiki/parsers/ntfs"
 )
 
@@ -52,6 +53,28 @@ func (n *NTFS) Index(ctx context.Context) iter.Seq2[IndexName, error] {
 		}
 	}
 }
+
+// IndexProblems looks at the structure of every directory's index and lists what
+// is damaged there. A walk takes the names of the $MFT and does not need the
+// indexes; Windows does.
+func (n *NTFS) IndexProblems(ctx context.Context) []problem.Problem {
+	var out []problem.Problem
+	more := 0
+	_ = n.cat.CheckIndexes(ctx, func(d ntfs.Damage) {
+		if len(out) >= maxIndexProblems {
+			more++
+			return
+		}
+		out = append(out, n.problem(d))
+	})
+	if more > 0 {
+		out = append(out, problem.Problem{At: n.at, Source: "$I30", Kind: problem.OverLimit, Severity: problem.Lost,
+			Found: fmt.Sprintf("%d more damages of indexes are counted, not listed", more)})
+	}
+	return out
+}
+
+const maxIndexProblems = 1 << 14
 
 func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) bool) bool {
 	head := IndexName{Dir: refOf(f.Was()), Offset: -1}

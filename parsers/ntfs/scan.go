@@ -187,6 +187,10 @@ func (s *scanner) attribute(rec *Record, a *Attr, e *entry) {
 		} else {
 			e.marks |= markNotRead
 		}
+	case AttrIndexRoot:
+		if rec.InUse() && asciiEqual(a.Name, "$I30") && (len(a.Value) < 16 || !goodNode(a.Value[16:])) {
+			s.say(Damage{Kind: BadIndex, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: uint64(len(a.Value))})
+		}
 	case AttrObjectID:
 		e.marks |= markObject
 	case AttrEA:
