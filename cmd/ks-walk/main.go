@@ -24,6 +24,7 @@ ks-walk COMMAND [OPTIONS] IMAGE [PATH…]
   extract    files to a folder, under names that are safe there, with a manifest
   deleted    deleted files, and which of their bytes are still their own
   usn        the change journal, each record with the path of its time
+  log        the records of $LogFile: changes with old and new names and times
   index      names in the indexes of directories, live and left over
   shadows    shadow copies; every command takes one with --shadow
   coverage   what was read, and whether the sums hold
@@ -46,6 +47,7 @@ var commands = []struct {
 	{"extract", runExtract},
 	{"deleted", runDeleted},
 	{"usn", runUSN},
+	{"log", runLog},
 	{"index", runIndex},
 	{"shadows", runShadows},
 	{"coverage", runCoverage},

@@ -63,18 +63,7 @@ func decodeRecord(b []byte, num uint64, off int64, report func(Damage)) Record {
 		say(TornRecord, 0, 0, 0)
 	}
 	r.fixup(int(binary.LittleEndian.Uint16(h[4:])), int(binary.LittleEndian.Uint16(h[6:])), say)
-	r.LSN = binary.LittleEndian.Uint64(h[8:])
-	r.Seq = binary.LittleEndian.Uint16(h[16:])
-	r.Links = binary.LittleEndian.Uint16(h[18:])
-	r.start = int(binary.LittleEndian.Uint16(h[20:]))
-	r.Flags = binary.LittleEndian.Uint16(h[22:])
-	used := binary.LittleEndian.Uint32(h[24:])
-	r.Base = Ref(binary.LittleEndian.Uint64(h[32:]))
-	r.NextID = binary.LittleEndian.Uint16(h[40:])
-	// The number stands in records whose update sequence begins behind it.
-	if usa := binary.LittleEndian.Uint16(h[4:]); usa >= 0x30 {
-		r.Number, r.HasNum = binary.LittleEndian.Uint32(h[44:]), true
-	}
+	used := r.header()
 	r.used = len(b)
 	if used <= uint32(len(b)) && int(used) >= r.start {
 		r.used = int(used)
@@ -86,6 +75,25 @@ func decodeRecord(b []byte, num uint64, off int64, report func(Damage)) Record {
 		r.start = r.used
 	}
 	return r
+}
+
+// header reads the fields behind the update sequence and returns the bytes used,
+// as the record says.
+func (r *Record) header() (used uint32) {
+	h := r.data[:48]
+	r.LSN = binary.LittleEndian.Uint64(h[8:])
+	r.Seq = binary.LittleEndian.Uint16(h[16:])
+	r.Links = binary.LittleEndian.Uint16(h[18:])
+	r.start = int(binary.LittleEndian.Uint16(h[20:]))
+	r.Flags = binary.LittleEndian.Uint16(h[22:])
+	used = binary.LittleEndian.Uint32(h[24:])
+	r.Base = Ref(binary.LittleEndian.Uint64(h[32:]))
+	r.NextID = binary.LittleEndian.Uint16(h[40:])
+	// The number stands in records whose update sequence begins behind it.
+	if usa := binary.LittleEndian.Uint16(h[4:]); usa >= 0x30 {
+		r.Number, r.HasNum = binary.LittleEndian.Uint32(h[44:]), true
+	}
+	return used
 }
 
 // fixup puts the protected words back. A stride whose end mark differs was

@@ -75,3 +75,15 @@ func (a *Attr) FileName() (FileNameAttr, bool) {
 	fn, ok := parseFileName(a.Value)
 	return FileNameAttr{fn.parent, fn.times, fn.flags, fn.namespace, fn.name}, ok && a.Type == AttrFileName && !a.NonResident
 }
+
+// ParseLogged decodes an MFT entry as $LogFile holds it: the fixups are not in
+// place there. ok is false where b is none. What is behind the bytes that were
+// logged is missing, not damaged.
+func ParseLogged(b []byte, num uint64) (rec Record, ok bool) {
+	if len(b) < 56 || !isRecord(b) {
+		return rec, false
+	}
+	rec = Record{Num: num, Off: -1, data: b}
+	rec.used = int(min(rec.header(), uint32(len(b))))
+	return rec, rec.start >= 42 && rec.start <= rec.used
+}
