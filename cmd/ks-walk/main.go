@@ -26,6 +26,7 @@ ks-walk COMMAND [OPTIONS] IMAGE [PATH…]
   usn        the change journal, each record with the path of its time
   log        the records of $LogFile: changes with old and new names and times
   index      names in the indexes of directories, live and left over
+  carve      MFT entries, index and journal records in free clusters
   shadows    shadow copies; every command takes one with --shadow
   coverage   what was read, and whether the sums hold
   timestomp  times that contradict each other: tests, values, innocent causes
@@ -49,6 +50,7 @@ var commands = []struct {
 	{"usn", runUSN},
 	{"log", runLog},
 	{"index", runIndex},
+	{"carve", runCarve},
 	{"shadows", runShadows},
 	{"coverage", runCoverage},
 	{"timestomp", runTimestomp},

@@ -81,7 +81,7 @@ func (b *builder) entry(f ntfs.File) *Entry {
 	*e = Entry{Ref: refOf(f.Was()), State: stateOf(f), Kind: kindOf(f), InUse: f.InUse(), ReparseTag: f.ReparseTag(), LSN: f.LSN(),
 		Links: f.HardLinks(), Names: e.Names[:0], Streams: e.Streams[:0], Problems: e.Problems[:0]}
 	if i, ok := f.Info(); ok {
-		e.SI, e.Attributes, e.SecurityID, e.USN = timesOf(i.Times), i.Attributes, i.SecurityID, i.USN
+		e.SI, e.Attributes, e.SecurityID, e.USN = TimesOf(i.Times), i.Attributes, i.SecurityID, i.USN
 		e.OwnerID = i.OwnerID
 	}
 	strays := 0
@@ -140,7 +140,7 @@ func leadsHere(names []Name) bool {
 }
 
 func (b *builder) name(l ntfs.Link) Name {
-	n := Name{Parent: refOf(l.Parent()), Times: timesOf(l.Times())}
+	n := Name{Parent: refOf(l.Parent()), Times: TimesOf(l.Times())}
 	if l.Record() == ntfs.RootRecord { // its own parent, named "."
 		n.Proof = ntfs.ProofLive.String()
 		return n
@@ -191,7 +191,8 @@ func streamInfo(s ntfs.Stream) StreamInfo {
 	return i
 }
 
-func timesOf(t ntfs.Times) Times {
+// TimesOf gives the times of an attribute.
+func TimesOf(t ntfs.Times) Times {
 	return Times{event.Ticks(t.Created), event.Ticks(t.Modified), event.Ticks(t.EntryModified), event.Ticks(t.Accessed)}
 }
 

@@ -107,7 +107,7 @@ func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) boo
 			continue
 		}
 		row.Name, row.Ref, row.Space, row.State = text(e.Name), refOf(e.Ref), spaces[e.Namespace&3], e.State.String()
-		row.Times, row.Size, row.Alloc, row.Attrs = timesOf(e.Times), e.Size, e.Allocated, e.Attributes
+		row.Times, row.Size, row.Alloc, row.Attrs = TimesOf(e.Times), e.Size, e.Allocated, e.Attributes
 		row.IsDir, row.Cut = e.IsDir(), e.Cut
 		if e.State == ntfs.IndexLive {
 			row.Fault = faults[e.Off]

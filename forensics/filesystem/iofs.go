@@ -112,8 +112,8 @@ func (i ioInfo) Size() int64 {
 }
 
 func (i ioInfo) ModTime() time.Time {
-	if info, ok := i.f.Info(); ok && timesOf(info.Times).Modified.Valid() {
-		return timesOf(info.Times).Modified.Time()
+	if info, ok := i.f.Info(); ok && TimesOf(info.Times).Modified.Valid() {
+		return TimesOf(info.Times).Modified.Time()
 	}
 	return time.Time{}
 }

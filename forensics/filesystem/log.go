@@ -220,7 +220,7 @@ func (g *logReader) attribute(l *LogRecord, b []byte, what string) {
 	a := ntfs.Attr{Type: t, Value: b[at : at+int(n)]}
 	if fn, ok := a.FileName(); ok {
 		l.Name, l.Parent = text(fn.Name), refOf(fn.Parent)
-		times := timesOf(fn.Times)
+		times := TimesOf(fn.Times)
 		if what == "added" {
 			l.NewTimes = &times
 		} else {
@@ -291,7 +291,7 @@ func (g *logReader) indexEntry(l *LogRecord, o *lfs.Operation, b []byte, what st
 	if hasDir && dir != fn.Parent.Record() {
 		l.Path = ""
 	}
-	times := timesOf(fn.Times)
+	times := TimesOf(fn.Times)
 	if what == "put into the directory" {
 		l.NewTimes = &times
 	} else {

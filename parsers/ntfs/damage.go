@@ -36,6 +36,7 @@ const (
 	BadUSN                 // a change journal record does not fit; Got: USN, Want: length
 	NotHere                // content is stored elsewhere or in a way that is not decoded; Got: reparse tag
 	NoVolume               // a lone $MFT: clusters are not at hand
+	MirrorDiffers          // entry 0 and its copy in $MFTMirr tell different runs or sizes; Got, Want: data sizes
 	BadIndex               // index record or entry does not fit; Got, Want: see the text
 )
 
@@ -68,6 +69,7 @@ var kindText = [...]string{
 	BadUSN:            "change journal record does not fit",
 	NotHere:           "content is not stored as plain clusters, not decoded",
 	NoVolume:          "clusters are not at hand, only the $MFT",
+	MirrorDiffers:     "the $MFT and its mirror disagree about where the $MFT lies",
 	BadIndex:          "index record or entry does not fit",
 }
 
@@ -98,6 +100,7 @@ var kindValues = [len(kindText)]string{
 	TooLong:           " (%[1]d, limit %[2]d)",
 	BadUSN:            " (at %#[1]x, %[2]d bytes)",
 	NotHere:           " (reparse tag %#[1]x)",
+	MirrorDiffers:     " (%[1]d bytes, by the mirror %[2]d)",
 	BadIndex:          " (%#[1]x, %#[2]x)",
 }
 

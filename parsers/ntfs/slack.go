@@ -87,3 +87,11 @@ func ParseLogged(b []byte, num uint64) (rec Record, ok bool) {
 	rec.used = int(min(rec.header(), uint32(len(b))))
 	return rec, rec.start >= 42 && rec.start <= rec.used
 }
+
+// Times decodes the four times of a $STANDARD_INFORMATION.
+func (a *Attr) Times() (Times, bool) {
+	if a.Type != AttrStandardInformation || a.NonResident || len(a.Value) < 32 {
+		return Times{}, false
+	}
+	return parseTimes(a.Value), true
+}

@@ -141,6 +141,9 @@ func (v *Volume) Findings() []Damage { return v.findings }
 // Size is the size of the medium in bytes.
 func (v *Volume) Size() int64 { return v.size }
 
+// Medium is what the volume is read from.
+func (v *Volume) Medium() (io.ReaderAt, int64) { return v.r, v.size }
+
 // Entries is the number of places in the $MFT.
 func (v *Volume) Entries() uint64 { return uint64(v.mftSize / int64(v.geo.RecordSize)) }
 
@@ -151,8 +154,9 @@ func (v *Volume) found(d Damage) { v.findings = append(v.findings, d) }
 func (v *Volume) openMFT() error {
 	cs := int64(v.geo.ClusterSize)
 	var best *mftEntry
+	var clean [2]*mftEntry // as far as they can be told by themselves
 	var first error
-	for _, lcn := range []uint64{v.geo.MFTCluster, v.geo.MirrCluster} {
+	for i, lcn := range []uint64{v.geo.MFTCluster, v.geo.MirrCluster} {
 		if lcn >= uint64(v.clusters) {
 			continue
 		}
@@ -163,11 +167,17 @@ func (v *Volume) openMFT() error {
 				first = err
 			}
 		}
-		if e != nil && (best == nil || err == nil) {
+		if e != nil && (best == nil || err == nil && clean[0] == nil) {
 			best = e
 		}
 		if err == nil {
-			break
+			clean[i] = e
+		}
+	}
+	if a, b := clean[0], clean[1]; a != nil && b != nil && (a.size != b.size || !slices.Equal(a.runs, b.runs)) {
+		v.found(Damage{Kind: MirrorDiffers, Attr: AttrData, Off: a.rec.Off, Len: int64(v.geo.RecordSize), Got: uint64(a.size), Want: uint64(b.size)})
+		if v.entriesAt(b) > v.entriesAt(a) {
+			best = b
 		}
 	}
 	if best == nil {
@@ -194,6 +204,33 @@ type mftEntry struct {
 	rec  Record
 	runs []Run
 	size int64
+}
+
+// entriesAt counts where the runs of an entry 0 lead to MFT entries: among the
+// first, and here and there behind them.
+func (v *Volume) entriesAt(e *mftEntry) int {
+	var m clusterMap
+	m.add(0, e.runs)
+	rs, cs := int64(v.geo.RecordSize), int64(v.geo.ClusterSize)
+	n := min(e.size, m.end()*cs, v.size) / rs
+	const first, more = 16, 48
+	count := 0
+	b := make([]byte, 4)
+	for i := range int64(first + more) {
+		num := i
+		if i >= first {
+			num = n * (i - first) / more
+		}
+		if num >= n {
+			continue
+		}
+		if at := m.disk(num*rs, cs); at >= 0 {
+			if _, err := readFull(v.r, b, at, v.size); err == nil && isRecord(b) {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // mftEntry decodes entry 0 at a place. With an error it may still be of use.
