@@ -28,6 +28,9 @@ all-equal           all four $SI times are the same, $FN created is another
 before-volume       $SI created lies before the volume was made
 usn-basic-info      the journal has a change of times or attributes alone
 usn-after-si        … and $SI says that nothing was changed then
+log-created         $LogFile holds a change of the creation time, both values
+log-entry-modified-back, log-modified-back  … of a time that went back
+index-created       the directory's index has another creation time
 usn-beyond-journal  $SI has a USN that the journal has not reached
 `
 

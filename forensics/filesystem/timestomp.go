@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"kanshiki/forensics/event"
+	"kanshiki/parsers/ntfs"
 )
 
 // Strength says how much a test of times is worth alone.
@@ -46,11 +47,17 @@ type infoChange struct {
 // other or the change journal.
 //
 // Tests with support in the literature: Palmbach and Breitinger, DFRWS EU 2020
-// (journal), and the ordinary rules for $SI and $FN. A rename or move copies
+// ($LogFile and journal), and the ordinary rules for $SI and $FN. A rename or move copies
 // $SI to $FN, so equal times prove nothing.
 func (n *NTFS) TimeFindings(ctx context.Context) iter.Seq2[TimeFinding, error] {
 	return func(yield func(TimeFinding, error) bool) {
 		changes, end, err := n.infoChanges(ctx)
+		if err != nil {
+			yield(TimeFinding{}, err)
+			return
+		}
+		logged := n.timeChanges(ctx)
+		indexed, err := n.indexTimes(ctx)
 		if err != nil {
 			yield(TimeFinding{}, err)
 			return
@@ -66,6 +73,10 @@ func (n *NTFS) TimeFindings(ctx context.Context) iter.Seq2[TimeFinding, error] {
 			}
 			tests := siTests(e, born)
 			tests = append(tests, journalTests(e, changes[e.Ref], end)...)
+			tests = append(tests, indexTests(e, indexed[ntfs.MakeRef(e.Ref.Entry, e.Ref.Sequence)])...)
+			if e.InUse {
+				tests = append(tests, logTests(logged[e.Ref.Entry])...)
+			}
 			if len(tests) > 0 && !yield(TimeFinding{e, tests}, nil) {
 				return
 			}
