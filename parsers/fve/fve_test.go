@@ -86,6 +86,7 @@ func keyFrom(t *testing.T, kind, key string) Key {
 // bdemount 20190102 and of upstream (truth/bde.tsv); what has none is proven by
 // the file system inside.
 func TestCorpus(t *testing.T) {
+	corpus.Dir(t)
 	opened, hashed, walked := 0, 0, 0
 	for _, row := range corpus.Truth(t, "bde") {
 		t.Run(row["file"], func(t *testing.T) {
