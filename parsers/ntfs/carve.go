@@ -139,11 +139,8 @@ func (c *carver) index(b []byte, at int64) (ok, found bool) {
 	if n < minRecord || n > maxRecord || n > len(b) || n&(n-1) != 0 {
 		return true, false
 	}
-	data := bytes.Clone(b[:n])
-	r := Record{data: data, Off: at}
 	torn := false
-	r.fixup(int(binary.LittleEndian.Uint16(data[4:])), n/stride+1, func(Kind, int, uint64, uint64) { torn = true })
-	nd := node{b: data[indexHead:], disk: func(p int) int64 { return at + indexHead + int64(p) }}
+	nd := recordNode(bytes.Clone(b[:n]), at, func(Kind, int, uint64, uint64) { torn = true })
 	if nd.head() != nil {
 		return true, false
 	}

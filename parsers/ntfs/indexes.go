@@ -1,9 +1,6 @@
 package ntfs
 
-import (
-	"context"
-	"encoding/binary"
-)
+import "context"
 
 // CheckIndexes looks at every index record of every directory in use, as far as
 // its own structure goes, and reports what is damaged. Names are not compared:
@@ -67,47 +64,23 @@ func (c *Catalog) indexLooksGood(f File, buf []byte) bool {
 // goodIndexRecords checks fixups, node header and the chain of entries.
 func goodIndexRecords(b []byte, size int) bool {
 	for ; len(b) >= size; b = b[size:] {
-		p := b[:size]
+		p, good := b[:size], true
 		if string(p[:4]) != "INDX" {
 			return false
 		}
-		usa, count := int(binary.LittleEndian.Uint16(p[4:])), int(binary.LittleEndian.Uint16(p[6:]))
-		if count != size/stride+1 || usa < 40 || usa+2*count > stride-2 {
-			return false
-		}
-		usn := binary.LittleEndian.Uint16(p[usa:])
-		for end := stride - 2; end < size; end += stride {
-			if binary.LittleEndian.Uint16(p[end:]) != usn {
-				return false
-			}
-			copy(p[end:end+2], p[usa+2*(end+2)/stride:])
-		}
-		if !goodNode(p[indexHead:]) {
+		n := recordNode(p, -1, func(Kind, int, uint64, uint64) { good = false })
+		if !good || !n.good() {
 			return false
 		}
 	}
 	return len(b) == 0
 }
 
-// goodNode checks a node header and whether its entries lead to the last one.
-func goodNode(b []byte) bool {
-	if len(b) < nodeHead {
+// good tells whether the node header fits and its entries lead to the last one.
+func (n *node) good() bool {
+	if n.head() != nil {
 		return false
 	}
-	p, end := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-	if p < nodeHead || end > uint32(len(b)) {
-		return false
-	}
-	for p+entryHead <= end {
-		e := b[p:end]
-		n := uint32(binary.LittleEndian.Uint16(e[8:]))
-		if n < entryHead || n > uint32(len(e)) || n%8 != 0 || entryHead+uint32(binary.LittleEndian.Uint16(e[10:])) > n {
-			return false
-		}
-		if e[12]&2 != 0 {
-			return true
-		}
-		p += n
-	}
-	return false
+	_, ok := n.entries(func(rawEntry) bool { return true })
+	return ok
 }

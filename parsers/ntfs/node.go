@@ -12,12 +12,15 @@ import (
 // (INDX) of $INDEX_ALLOCATION.
 type node struct {
 	b     []byte // from the node header to the end of the room
-	disk  func(at int) int64
-	first int // of the entries in b
-	end   int // behind the last entry
+	off   int64  // of b on the volume, or -1
+	first int    // of the entries in b
+	end   int    // behind the last entry
 	free  bool
 	block int64 // byte of $INDEX_ALLOCATION, -1 for the root
 }
+
+// disk is the place of a byte of b on the volume, or -1.
+func (n *node) disk(at int) int64 { return offAdd(n.off, at) }
 
 // index is an index of a file: $I30 of a directory, or a view ($O, $SII …).
 type index struct {
@@ -52,8 +55,7 @@ func (f File) openIndex(name string) (x *index, ok bool) {
 			continue
 		}
 		if at := rec.slackAt(); at < len(rec.data) {
-			off := rec.Off
-			x.slack = append(x.slack, node{b: rec.data[at:], block: -1, disk: func(p int) int64 { return offAdd(off, at+p) }})
+			x.slack = append(x.slack, node{b: rec.data[at:], block: -1, off: offAdd(rec.Off, at)})
 		}
 		for a := range rec.Attrs(nil) {
 			if string(a.Name) != string(x.name) {
@@ -121,13 +123,21 @@ func (x *index) openRoot(rec *Record, a Attr) bool {
 	if size >= minRecord && size <= maxRecord && size&(size-1) == 0 {
 		x.size = size
 	}
-	at, off := a.Off+int(binary.LittleEndian.Uint16(rec.data[a.Off+20:])), rec.Off
-	x.root = node{b: a.Value[16:], block: -1, disk: func(p int) int64 { return offAdd(off, at+16+p) }}
+	at := a.Off + int(binary.LittleEndian.Uint16(rec.data[a.Off+20:])) + 16
+	x.root = node{b: a.Value[16:], block: -1, off: offAdd(rec.Off, at)}
 	if d := x.root.head(); d != nil {
 		d.Record, d.Attr = rec.Num, a.Type
 		x.lose(*d)
 	}
 	return true
+}
+
+// recordNode puts the protected words of an index record (INDX) back and gives
+// its node, whose header is still to be decoded.
+func recordNode(b []byte, off int64, say func(k Kind, at int, got, want uint64)) node {
+	r := Record{data: b, Off: off}
+	r.fixup(int(binary.LittleEndian.Uint16(b[4:])), int(binary.LittleEndian.Uint16(b[6:])), say)
+	return node{b: b[indexHead:], off: offAdd(off, indexHead)}
 }
 
 // head decodes the node header and bounds the entries by the room there is.
@@ -197,13 +207,12 @@ func (x *index) record(b []byte, off int64) (node, *Damage) {
 		return node{}, &Damage{Kind: BadIndex, Off: disk, Len: x.size, Got: uint64(binary.LittleEndian.Uint32(b))}
 	}
 	var dmg *Damage
-	r := Record{data: b, Off: disk}
-	r.fixup(int(binary.LittleEndian.Uint16(b[4:])), int(binary.LittleEndian.Uint16(b[6:])), func(k Kind, at int, got, want uint64) {
+	n := recordNode(b, disk, func(k Kind, at int, got, want uint64) {
 		if dmg == nil {
 			dmg = &Damage{Kind: k, Off: offAdd(disk, at), Len: stride, Got: got, Want: want}
 		}
 	})
-	n := node{b: b[indexHead:], block: off, free: !used, disk: func(p int) int64 { return offAdd(disk, indexHead+p) }}
+	n.block, n.free = off, !used
 	if d := n.head(); d != nil && dmg == nil {
 		dmg = d
 	}
@@ -216,10 +225,9 @@ func (x *index) record(b []byte, off int64) (node, *Damage) {
 // rawEntry is an entry of a node: what lies before the key differs between a
 // directory and a view.
 type rawEntry struct {
-	b    []byte // whole
-	key  []byte
-	at   int // in the node
-	last bool
+	b   []byte // whole
+	key []byte
+	at  int // in the node
 }
 
 // entries yields the entries of a node up to its end mark, and how far they
@@ -232,9 +240,10 @@ func (n *node) entries(yield func(rawEntry) bool) (good int, ok bool) {
 		if size < entryHead || size > len(b) || size%8 != 0 || entryHead+key > size {
 			return p, false
 		}
-		e := rawEntry{b: b[:size:size], key: b[entryHead : entryHead+key : entryHead+key], at: p, last: b[12]&2 != 0}
+		const isLast = 2
+		e := rawEntry{b: b[:size:size], key: b[entryHead : entryHead+key : entryHead+key], at: p}
 		p += size
-		if e.last {
+		if b[12]&isLast != 0 {
 			return p, true
 		}
 		if !yield(e) {

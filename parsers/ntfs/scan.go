@@ -188,7 +188,7 @@ func (s *scanner) attribute(rec *Record, a *Attr, e *entry) {
 			e.marks |= markNotRead
 		}
 	case AttrIndexRoot:
-		if rec.InUse() && asciiEqual(a.Name, "$I30") && (len(a.Value) < 16 || !goodNode(a.Value[16:])) {
+		if rec.InUse() && asciiEqual(a.Name, "$I30") && (len(a.Value) < 16 || !(&node{b: a.Value[16:], off: -1}).good()) {
 			s.say(Damage{Kind: BadIndex, Record: rec.Num, Attr: a.Type, Off: offAdd(rec.Off, a.Off), Got: uint64(len(a.Value))})
 		}
 	case AttrObjectID:
