@@ -56,25 +56,26 @@ func ReadUSN(r io.ReaderAt, size int64) iter.Seq2[USNRecord, error] {
 	return readUSN(r, size, func(yield func(Extent) bool) { yield(Extent{Len: size}) }, false)
 }
 
-// readUSN reads the extents that are no holes. In a whole journal (exact) the
-// USN of a record is its offset.
+// readUSN reads the extents that are no holes. What lies nowhere is one error,
+// however long a forged run list makes it. In a whole journal (exact) the USN of
+// a record is its offset.
 func readUSN(r io.ReaderAt, size int64, extents iter.Seq[Extent], exact bool) iter.Seq2[USNRecord, error] {
 	return func(yield func(USNRecord, error) bool) {
 		u := usnScanner{r: r, exact: exact, yield: yield, buf: make([]byte, min(usnBlock+maxUSN, max(size, 0)))}
-		from, to := int64(0), int64(0)
+		from, to, lost := int64(0), int64(0), false
 		for x := range extents {
 			if x.Disk == Hole || x.Off >= size {
 				continue
 			}
-			if x.Off != to {
-				if !u.region(from, to) {
+			if x.Off != to || (x.Disk == Lost) != lost {
+				if !u.region(from, to, lost) {
 					return
 				}
-				from = x.Off
+				from, lost = x.Off, x.Disk == Lost
 			}
 			to = min(x.Off+x.Len, size)
 		}
-		u.region(from, to)
+		u.region(from, to, lost)
 	}
 }
 
@@ -89,8 +90,9 @@ type usnScanner struct {
 	yield func(USNRecord, error) bool
 }
 
-// region reads from byte from to byte to of the journal.
-func (u *usnScanner) region(from, to int64) bool {
+// region reads from byte from to byte to of the journal; lost says that no
+// cluster holds any of it.
+func (u *usnScanner) region(from, to int64, lost bool) bool {
 	for pos := from; pos < to; {
 		n := int(min(int64(len(u.buf)), to-pos))
 		k, err := u.r.ReadAt(u.buf[:n], pos)
@@ -112,6 +114,9 @@ func (u *usnScanner) region(from, to int64) bool {
 		next := min(to, (pos/4096+1)*4096)
 		if re, ok := err.(*RangeError); ok && re.To > next {
 			next = min(to, re.To)
+		}
+		if lost {
+			next = to
 		}
 		if !u.flush(pos) {
 			return false

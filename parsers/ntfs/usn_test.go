@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -226,6 +227,46 @@ func TestUSNDamage(t *testing.T) {
 	if n, errs := drainUSN(bad, int64(len(b))); errs != 1 || n < 40 {
 		t.Errorf("bad block: %d records, %d errors", n, errs)
 	}
+}
+
+// A forged run list claims an exbibyte that lies nowhere between two pages of
+// the journal: that is one error with its length, not one for each page.
+func TestUSNLost(t *testing.T) {
+	b, records := makeJournal()
+	const gap = 1 << 60
+	extents := slices.Values([]Extent{{0, 0, 4096}, {4096, Lost, gap}, {4096 + gap, 4096, int64(len(b)) - 4096}})
+	n, reads := 0, 0
+	r := gapReader{bytes.NewReader(b), 4096, gap, &reads}
+	var errs []Damage
+	for _, err := range readUSN(r, int64(len(b))+gap, extents, false) {
+		if err == nil {
+			n++
+			continue
+		}
+		errs = append(errs, asDamage(err))
+	}
+	if len(errs) != 1 || errs[0].Len != gap || n != records || reads > 8 {
+		t.Errorf("%d of %d records, %d reads, %v", n, records, reads, errs)
+	}
+}
+
+// gapReader has n bytes that are not there.
+type gapReader struct {
+	r       io.ReaderAt
+	from, n int64
+	reads   *int
+}
+
+func (g gapReader) ReadAt(p []byte, off int64) (int, error) {
+	*g.reads++
+	switch {
+	case off >= g.from+g.n:
+		return g.r.ReadAt(p, off-g.n)
+	case off+int64(len(p)) <= g.from:
+		return g.r.ReadAt(p, off)
+	}
+	k, _ := g.r.ReadAt(p[:max(0, g.from-off)], off)
+	return k, &RangeError{From: off + int64(k), To: off + int64(len(p)), Damage: Damage{Kind: MissingPiece, Off: -1}}
 }
 
 // badReader cannot read one block.
