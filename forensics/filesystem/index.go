@@ -81,24 +81,7 @@ func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) boo
 	if e := b.entry(f); len(e.Names) > 0 {
 		head.DirPath, head.Proof = e.Names[0].Path, e.Names[0].Proof
 	}
-	faults := map[int64]string{} // by place
-	var missing []IndexName
-	broken := false
-	if f.InUse() {
-		for d, err := range f.CheckIndex() {
-			switch {
-			case err != nil:
-				broken = true // Index tells it again
-			case d.Fault == ntfs.NotIndexed:
-				m := head
-				m.Name, m.Ref, m.Space, m.Fault = text(d.Name), refOf(d.Ref), spaces[d.Namespace&3], d.Fault.String()
-				missing = append(missing, m)
-			default:
-				faults[d.Entry.Off] = d.Fault.String()
-			}
-		}
-	}
-	for e, err := range f.Index() {
+	for e, err := range f.CheckIndex() {
 		row := head
 		if err != nil {
 			if !yield(row, fmt.Errorf("index of %s: %w", f.Was(), err)) {
@@ -106,22 +89,13 @@ func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) boo
 			}
 			continue
 		}
-		row.Name, row.Ref, row.Space, row.State = text(e.Name), refOf(e.Ref), spaces[e.Namespace&3], e.State.String()
-		row.Times, row.Size, row.Alloc, row.Attrs = TimesOf(e.Times), e.Size, e.Allocated, e.Attributes
-		row.IsDir, row.Cut = e.IsDir(), e.Cut
-		if e.State == ntfs.IndexLive {
-			row.Fault = faults[e.Off]
+		row.Name, row.Ref, row.Space, row.Fault = text(e.Name), refOf(e.Ref), spaces[e.Namespace&3], e.Fault.String()
+		if e.Fault != ntfs.NotIndexed {
+			row.State, row.Offset = e.State.String(), n.imageOffset(e.Off)
+			row.Times, row.Size, row.Alloc, row.Attrs = TimesOf(e.Times), e.Size, e.Allocated, e.Attributes
+			row.IsDir, row.Cut = e.IsDir(), e.Cut
 		}
-		row.Offset = n.imageOffset(e.Off)
 		if !yield(row, nil) {
-			return false
-		}
-	}
-	if broken {
-		return true
-	}
-	for _, m := range missing {
-		if !yield(m, nil) {
 			return false
 		}
 	}

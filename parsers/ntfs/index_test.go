@@ -104,6 +104,9 @@ func TestNotIndexed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d.Fault == Agrees {
+			continue
+		}
 		got = append(got, d.Fault.String()+" "+d.Ref.String()+" "+utf16.String(d.Name))
 	}
 	if len(got) != 1 || got[0] != "not in the index 28-1 1.txt" {
@@ -135,7 +138,9 @@ func TestIndexAgrees(t *testing.T) {
 			}
 		}
 		for d, err := range f.CheckIndex() {
-			t.Errorf("%v: %+v, %v", f.Ref(), d, err)
+			if d.Fault != Agrees || err != nil {
+				t.Errorf("%v: %+v, %v", f.Ref(), d, err)
+			}
 		}
 	}
 	if names != live || live < 60 || stale == 0 {

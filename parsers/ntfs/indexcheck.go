@@ -7,24 +7,22 @@ type IndexFault uint8
 
 // The ways. The $MFT is the truth of a walk; the index is what Windows shows.
 const (
-	NotIndexed IndexFault = iota // a live name that the index does not hold: hidden from listings
+	Agrees     IndexFault = iota // they agree, or the entry is left over and need not
+	NotIndexed                   // a live name that the index does not hold: hidden from listings
 	NoEntry                      // the index names a record that is not in use, or no file
 	OldEntry                     // the index names a record that was used again: its sequence number differs
 	NoName                       // the record is in use, and has no such name in this directory
 )
 
-var indexFaultNames = [...]string{"not in the index", "entry not in use", "entry used again", "no such name in the entry"}
+var indexFaultNames = [...]string{"", "not in the index", "entry not in use", "entry used again", "no such name in the entry"}
 
 func (k IndexFault) String() string { return indexFaultNames[k] }
 
-// IndexDifference is one disagreement. Entry is set for all but NotIndexed,
-// which has Name, Ref and Namespace alone.
-type IndexDifference struct {
-	Fault     IndexFault
-	Ref       Ref
-	Namespace uint8
-	Name      []byte // UTF-16LE
-	Entry     IndexEntry
+// CheckedEntry is an entry of a directory's index with what the $MFT says of it.
+// One that is NotIndexed has Name, Ref and Namespace alone.
+type CheckedEntry struct {
+	IndexEntry
+	Fault IndexFault
 }
 
 // nameKey is what an index entry and a $FILE_NAME have in common.
@@ -34,35 +32,34 @@ type nameKey struct {
 	name  string // UTF-16LE
 }
 
-// CheckIndex compares the live entries of a directory's index with the names
-// of the $MFT, both ways. An index that could not be read whole gives its
-// damage, and no NotIndexed: the missing names may stand in what is lost.
-func (f File) CheckIndex() iter.Seq2[IndexDifference, error] {
-	return func(yield func(IndexDifference, error) bool) {
-		names := f.namesBelow()
+// CheckIndex yields what Index does, and compares the live entries of a
+// directory in use with the names of the $MFT, both ways. An index that could
+// not be read whole gives its damage, and no NotIndexed: the missing names may
+// stand in what is lost.
+func (f File) CheckIndex() iter.Seq2[CheckedEntry, error] {
+	return func(yield func(CheckedEntry, error) bool) {
+		names := map[nameKey]struct{}{}
+		if f.InUse() {
+			names = f.namesBelow()
+		}
 		whole := true
 		for e, err := range f.Index() {
+			x := CheckedEntry{IndexEntry: e}
 			if err != nil {
 				whole = false
-				if !yield(IndexDifference{}, err) {
-					return
+			} else if e.State == IndexLive && f.InUse() {
+				k := nameKey{e.Ref, e.Namespace, string(e.Name)}
+				if _, ok := names[k]; ok {
+					delete(names, k)
+				} else {
+					x.Fault = f.c.indexFault(e.Ref)
 				}
-				continue
 			}
-			if e.State != IndexLive {
-				continue
-			}
-			k := nameKey{e.Ref, e.Namespace, string(e.Name)}
-			if _, ok := names[k]; ok {
-				delete(names, k)
-				continue
-			}
-			d := IndexDifference{Fault: f.c.indexFault(e.Ref), Ref: e.Ref, Namespace: e.Namespace, Name: e.Name, Entry: e}
-			if !yield(d, nil) {
+			if !yield(x, err) {
 				return
 			}
 		}
-		if !whole {
+		if !whole || len(names) == 0 {
 			return
 		}
 		// In the order of the $MFT, not of the map.
@@ -71,7 +68,8 @@ func (f File) CheckIndex() iter.Seq2[IndexDifference, error] {
 				continue
 			}
 			delete(names, k)
-			if !yield(IndexDifference{Fault: NotIndexed, Ref: k.ref, Namespace: k.space, Name: []byte(k.name)}, nil) {
+			missing := IndexEntry{Ref: k.ref, Namespace: k.space, Name: []byte(k.name), Off: -1}
+			if !yield(CheckedEntry{missing, NotIndexed}, nil) {
 				return
 			}
 		}
