@@ -68,6 +68,35 @@ func TestAccount(t *testing.T) {
 	}
 }
 
+// An unreadable $MFT:$BITMAP is told, and no entry is said to differ from it.
+func TestAccountBitmapLost(t *testing.T) {
+	whole := smallVolume(t)
+	c, _ := account(t, whole)
+	f, _ := c.File(0)
+	at := int64(-1)
+	for s := range f.Attributes() {
+		if s.Type() == AttrBitmap {
+			for x := range s.Extents() {
+				at = x.Disk
+			}
+		}
+	}
+	if at < 0 {
+		t.Fatal("no clusters of $MFT:$BITMAP")
+	}
+	c = scan(t, badReader{bytes.NewReader(whole), at, 512}, int64(len(whole)))
+	a, err := c.Account(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := a.Records; r.Checked || len(r.NotMarked)+len(r.NotUsed) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if len(a.Damage) != 1 || a.Damage[0].Kind != Unreadable || a.Damage[0].Off != at {
+		t.Errorf("damage %+v, the bitmap is at %#x", a.Damage, at)
+	}
+}
+
 func streamOf(t testing.TB, c *Catalog, record uint64) *Reader {
 	t.Helper()
 	f, _ := c.File(record)

@@ -87,7 +87,10 @@ func (f File) openIndex(name string) (x *index, ok bool) {
 			x.alloc = rd
 		case AttrBitmap:
 			haveBits = true
-			x.bits = x.readAll(rd, maxIndexBits)
+			var d *Damage
+			if x.bits, d = readUpTo(rd, maxIndexBits); d != nil {
+				x.lose(*d)
+			}
 		}
 	}
 	if x.alloc != nil && !haveBits {
@@ -101,13 +104,16 @@ const maxIndexBits = 1 << 20
 
 func (x *index) lose(d Damage) { x.lost = append(x.lost, d) }
 
-func (x *index) readAll(rd *Reader, limit int64) []byte {
+// readUpTo reads a stream that fits into memory, or what comes before the first
+// byte that cannot be read.
+func readUpTo(rd *Reader, limit int64) ([]byte, *Damage) {
 	b := make([]byte, min(rd.Size(), limit))
 	n, err := rd.ReadAt(b, 0)
 	if n < len(b) && err != nil {
-		x.lose(asDamage(err))
+		d := asDamage(err)
+		return b[:n], &d
 	}
-	return b[:n]
+	return b[:n], nil
 }
 
 // openRoot decodes the value of $INDEX_ROOT: type of the key, collation, size

@@ -71,9 +71,9 @@ func (c *Catalog) accountRecords(a *Account) {
 	if !ok {
 		return
 	}
-	x, _ := f.bitmap("")
-	if x == nil {
-		a.Damage = append(a.Damage, Damage{Kind: MissingPiece, Attr: AttrBitmap, Off: f.Offset()})
+	x, dmg := f.bitmap()
+	if dmg != nil { // the entries behind it would seem not to be marked
+		a.Damage = append(a.Damage, *dmg)
 		return
 	}
 	a.Records.Checked = true
@@ -105,31 +105,32 @@ func (r *RecordAccount) add(list *[]uint64, n uint32) {
 	}
 }
 
-// bitmap reads the $BITMAP of a name of the file, resident or not.
-func (f File) bitmap(name string) ([]byte, []Damage) {
-	x := &index{f: f, name: []byte(name)}
+// bitmap reads the $BITMAP without a name, resident or not. Nothing is less than
+// all of it.
+func (f File) bitmap() ([]byte, *Damage) {
 	for n := range f.records() {
 		rec, err := f.c.v.Record(uint64(n))
 		if err != nil {
 			continue
 		}
 		for a := range rec.Attrs(nil) {
-			if a.Type == AttrBitmap && !a.NonResident && string(a.Name) == name {
+			if a.Type == AttrBitmap && !a.NonResident && len(a.Name) == 0 {
 				return bytes.Clone(a.Value), nil
 			}
 		}
 	}
 	for s := range f.Attributes() {
-		if s.Type() != AttrBitmap || string(s.Name()) != name {
+		if s.Type() != AttrBitmap || len(s.Name()) != 0 {
 			continue
 		}
 		rd, err := s.Open(0)
 		if err != nil {
-			return nil, []Damage{asDamage(err)}
+			d := asDamage(err)
+			return nil, &d
 		}
-		return x.readAll(rd, int64(f.c.entries.n/8)+8), x.lost
+		return readUpTo(rd, int64(f.c.entries.n/8)+8)
 	}
-	return nil, nil
+	return nil, &Damage{Kind: MissingPiece, Attr: AttrBitmap, Off: f.Offset()}
 }
 
 // accountClusters goes through $Bitmap once, beside the claims in the order of
