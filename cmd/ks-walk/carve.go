@@ -43,33 +43,32 @@ func runCarve(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if len(args) != 1 {
 		return cli.Usage("name one image, for example ks-walk carve disk.E01")
 	}
-	w := bufio.NewWriterSize(stdout, 64<<10)
-	t := newTable(w, *format, carveColumns...)
 	if *file {
-		err := carveFile(ctx, args[0], t, stderr)
-		if ferr := w.Flush(); err == nil {
-			err = ferr
-		}
-		return err
+		return buffered(stdout, func(w *bufio.Writer) error {
+			return carveFile(ctx, args[0], newTable(w, *format, carveColumns...), stderr)
+		})
 	}
 	s, err := c.open(ctx, args[0], stderr)
 	if err != nil {
 		return err
 	}
+	return s.write(stdout, func(w *bufio.Writer) error {
+		return s.carveVolumes(ctx, *all, newTable(w, *format, carveColumns...))
+	})
+}
+
+func (s *session) carveVolumes(ctx context.Context, all bool, t *table) error {
 	for _, v := range s.volumes {
 		r, size := v.fs.Catalog().Volume().Medium()
 		ranges := v.fs.Catalog().FreeRanges()
-		if *all {
+		if all {
 			ranges = wholeOf(size)
 		}
-		if err = s.carve(ctx, v, r, ranges, t); err != nil {
-			break
+		if err := s.carve(ctx, v, r, ranges, t); err != nil {
+			return err
 		}
 	}
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return nil
 }
 
 func wholeOf(size int64) iter.Seq2[int64, int64] {
@@ -134,11 +133,11 @@ func (t *table) carved(v opened, x *ntfs.Carved) error {
 		c = carvedRecord(&x.Record)
 	case ntfs.CarvedIndex:
 		e := &x.Index
-		c = carvedRow{ref: refOf(e.Ref), hasRef: true, parent: refOf(e.Parent), name: filesystem.Text(e.Name), times: filesystem.TimesOf(e.Times), size: number(e.Size)}
+		c = carvedRow{ref: filesystem.RefOf(e.Ref), hasRef: true, parent: filesystem.RefOf(e.Parent), name: filesystem.Text(e.Name), times: filesystem.TimesOf(e.Times), size: number(e.Size)}
 		c.when = c.times.Created
 	case ntfs.CarvedUSN:
 		u := &x.USN
-		c = carvedRow{ref: refOf(u.Ref), hasRef: true, parent: refOf(u.Parent), name: filesystem.Text(u.Name), usn: number(u.USN),
+		c = carvedRow{ref: filesystem.RefOf(u.Ref), hasRef: true, parent: filesystem.RefOf(u.Parent), name: filesystem.Text(u.Name), usn: number(u.USN),
 			time: moment(event.Ticks(u.Time)), reason: word(reasonNames(u.Reason)), when: event.Ticks(u.Time), more: reasonNames(u.Reason)}
 	}
 	entry, sequence, up, upSeq, torn := absent, absent, absent, absent, absent
@@ -178,8 +177,6 @@ func refText(c carvedRow) string {
 	return fmt.Sprintf("%d-%d", c.ref.Entry, c.ref.Sequence)
 }
 
-func refOf(r ntfs.Ref) filesystem.Ref { return filesystem.Ref{Entry: r.Record(), Sequence: r.Seq()} }
-
 // carvedRecord takes name and times of an MFT entry.
 func carvedRecord(r *ntfs.Record) carvedRow {
 	c := carvedRow{ref: filesystem.Ref{Entry: r.Num, Sequence: r.Seq}, hasRef: r.HasNum, inUse: word("no")}
@@ -195,7 +192,7 @@ func carvedRecord(r *ntfs.Record) carvedRow {
 			}
 		case ntfs.AttrFileName:
 			if fn, ok := a.FileName(); ok && (c.name == "" || fn.Namespace != ntfs.NameDOS) {
-				c.name, c.parent = filesystem.Text(fn.Name), refOf(fn.Parent)
+				c.name, c.parent = filesystem.Text(fn.Name), filesystem.RefOf(fn.Parent)
 			}
 		case ntfs.AttrData:
 			if len(a.Name) == 0 && a.LowVCN == 0 {

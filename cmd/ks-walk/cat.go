@@ -36,11 +36,10 @@ func runCat(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	return s.end(s.cat(ctx, args[1:], stdout))
+	return s.write(stdout, func(w *bufio.Writer) error { return s.cat(ctx, args[1:], w) })
 }
 
-func (s *session) cat(ctx context.Context, paths []string, stdout io.Writer) error {
-	w := bufio.NewWriterSize(stdout, 1<<20)
+func (s *session) cat(ctx context.Context, paths []string, w io.Writer) error {
 	for _, p := range paths {
 		t, err := s.find(ctx, p)
 		if err != nil {
@@ -57,7 +56,7 @@ func (s *session) cat(ctx context.Context, paths []string, stdout io.Writer) err
 			s.warn("%s: %s", p, line)
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // content is a stream that is read to its end: with zeros for what cannot be

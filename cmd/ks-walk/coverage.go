@@ -42,12 +42,12 @@ func runCoverage(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(stdout)
-	differs, err := s.coverage(ctx, newTable(w, *format, coverageColumns...))
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	if err = s.end(err); differs && (err == nil || cli.Code(err) == cli.Gaps) {
+	differs := false
+	err = s.write(stdout, func(w *bufio.Writer) (err error) {
+		differs, err = s.coverage(ctx, newTable(w, *format, coverageColumns...))
+		return err
+	})
+	if differs && (err == nil || cli.Code(err) == cli.Gaps) {
 		return cli.Exit(cli.No, nil)
 	}
 	return err

@@ -236,28 +236,14 @@ func (x *extractor) slackOf(ctx context.Context, v opened, it *item) error {
 	for _, s := range parts {
 		more := *it
 		more.Slack, more.Size, more.File, more.Zip, more.SHA256, more.Written = s.What, s.Len, "", "", "", 0
-		more.Problems, more.Recovery, more.NotOwn = nil, "", nil
+		more.Problems, more.Recovery, more.NotOwn = []string{}, "", nil
 		if s.Len > max(v.Len, small) {
 			if err := x.nothing(&more, fmt.Sprintf("%d bytes, larger than the volume", s.Len)); err != nil {
 				return err
 			}
 			continue
 		}
-		c := &content{from: s.R, size: s.Len}
-		if err := x.write(ctx, v, c, &more); err != nil {
-			return err
-		}
-		if more.Whole = c.whole(); !more.Whole {
-			more.Problems = append(more.Problems, c.warnings()...)
-			x.partly++
-			x.s.gaps = true
-		}
-		if more.Problems == nil {
-			more.Problems = []string{}
-		}
-		x.files++
-		x.bytes += more.Written
-		if err := x.note(&more); err != nil {
+		if err := x.something(ctx, v, &content{from: s.R, size: s.Len}, &more); err != nil {
 			return err
 		}
 	}
@@ -333,6 +319,11 @@ func (x *extractor) one(ctx context.Context, v opened, it *item) error {
 	if it.Size > max(v.Len, small) {
 		return x.nothing(it, fmt.Sprintf("%d bytes, larger than the volume: mostly holes", it.Size))
 	}
+	return x.something(ctx, v, c, it)
+}
+
+// something writes content, whole or not, and says which.
+func (x *extractor) something(ctx context.Context, v opened, c *content, it *item) error {
 	if err := x.write(ctx, v, c, it); err != nil {
 		return err
 	}

@@ -55,12 +55,9 @@ func runIndex(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		left := n.State != "live" && n.State != ""
 		return (!*slack || left) && (!*faults || n.Fault != "")
 	}
-	w := bufio.NewWriterSize(stdout, 64<<10)
-	err = s.index(ctx, args[1:], keep, newTable(w, *format, indexColumns...))
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		return s.index(ctx, args[1:], keep, newTable(w, *format, indexColumns...))
+	})
 }
 
 func (s *session) index(ctx context.Context, patterns []string, keep func(*filesystem.IndexName) bool, t *table) error {

@@ -105,12 +105,9 @@ func listAll(ctx context.Context, c common, args []string, l lister, stdout, std
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(stdout, 64<<10) // pieces of the $MFT are larger and go past it
-	err = s.list(ctx, args[1:], l, w, cli.NewProgress(name, *c.progress, stderr))
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		return s.list(ctx, args[1:], l, w, cli.NewProgress(name, *c.progress, stderr))
+	})
 }
 
 func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufio.Writer, p *cli.Progress) error {
@@ -202,7 +199,7 @@ func (l lister) moreColumns() []string {
 func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 	c := chunk{out: l.bufs.get()}
 	var buf []byte
-	if l.hash {
+	if l.hash && !l.deleted { // of a deleted file only what is whole is hashed: that is asked row by row
 		l.digests = l.hashAll(ctx, piece, &buf)
 	}
 	for e := range piece.Entries {
@@ -272,8 +269,7 @@ func (l lister) odd(e *filesystem.Entry, c *chunk) {
 }
 
 // hashAll hashes the streams of a piece that get a row, in the order in which
-// they lie on the disk. Of a deleted file only what is whole is hashed: that is
-// asked for row by row.
+// they lie on the disk.
 func (l lister) hashAll(ctx context.Context, piece filesystem.Piece, buf *[]byte) map[streamKey]digestOf {
 	wanted := l.wanted(piece)
 	type job struct {
@@ -304,13 +300,10 @@ func (l lister) hashAll(ctx context.Context, piece filesystem.Piece, buf *[]byte
 
 // wanted names the streams that get a row; nil for all of them.
 func (l lister) wanted(piece filesystem.Piece) map[streamKey]bool {
-	if l.match.All() && !l.deleted {
+	if l.match.All() {
 		return nil
 	}
 	out := map[streamKey]bool{}
-	if l.deleted {
-		return out
-	}
 	for e := range piece.Entries {
 		for i := range e.Streams {
 			if l.matches(e, e.Streams[i].Name) {

@@ -48,16 +48,12 @@ func runLog(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(stdout, 64<<10)
-	if *pages {
-		err = s.logPages(w)
-	} else {
-		err = s.log(ctx, args[1:], *all, newTable(w, *format, logColumns...))
-	}
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		if *pages {
+			return s.logPages(w)
+		}
+		return s.log(ctx, args[1:], *all, newTable(w, *format, logColumns...))
+	})
 }
 
 func (s *session) logPages(w io.Writer) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -93,19 +94,27 @@ func keyFlags(f *cli.Flags) *[]volume.Key {
 
 // open opens the image and reads the $MFT of each NTFS volume in it.
 func (c common) open(ctx context.Context, path string, stderr io.Writer) (*session, error) {
-	e, err := evidence.OpenImage(ctx, path, evidence.Options{MFT: true})
+	s, err := c.openImage(ctx, path, evidence.Options{MFT: true}, stderr)
 	if err != nil {
-		return nil, reading.Explain(name, err)
-	}
-	s := &session{img: e, stderr: stderr, quiet: *c.quiet, verbose: *c.verbose}
-	for _, n := range e.Notes {
-		fmt.Fprintf(stderr, "%s: %s\n", name, n)
+		return nil, err
 	}
 	if err := s.openVolumes(ctx, *c.volume, *c.shadow, *c.keys); err != nil {
-		e.Close()
+		s.img.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// openImage opens the image and none of its volumes.
+func (c common) openImage(ctx context.Context, path string, opt evidence.Options, stderr io.Writer) (*session, error) {
+	e, err := evidence.OpenImage(ctx, path, opt)
+	if err != nil {
+		return nil, reading.Explain(name, err)
+	}
+	for _, n := range e.Notes {
+		fmt.Fprintf(stderr, "%s: %s\n", name, n)
+	}
+	return &session{img: e, stderr: stderr, quiet: *c.quiet, verbose: *c.verbose}, nil
 }
 
 // found is a volume whose content is at hand.
@@ -290,6 +299,23 @@ func (s *session) warn(format string, args ...any) {
 	if !s.quiet {
 		cli.Warn(s.stderr, name, format, args...)
 	}
+}
+
+// write is how a command ends that writes rows: they are written out, whatever
+// became of the last ones, and the image is closed.
+func (s *session) write(stdout io.Writer, rows func(w *bufio.Writer) error) error {
+	return s.end(buffered(stdout, rows))
+}
+
+// buffered lets rows write in pieces, and writes what is left at the end. Pieces
+// that are larger go past the buffer.
+func buffered(stdout io.Writer, rows func(w *bufio.Writer) error) error {
+	w := bufio.NewWriterSize(stdout, 64<<10)
+	err := rows(w)
+	if ferr := w.Flush(); err == nil {
+		err = ferr
+	}
+	return err
 }
 
 // end closes the image; its own problems count too.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"kanshiki/cmd/internal/cli"
-	"kanshiki/cmd/internal/reading"
 	"kanshiki/forensics/escape"
 	"kanshiki/forensics/event"
 	"kanshiki/forensics/evidence"
@@ -47,17 +46,13 @@ func runShadows(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if len(args) == 0 {
 		return cli.Usage("name an image, for example ks-walk shadows disk.E01")
 	}
-	e, err := evidence.OpenImage(ctx, args[0], evidence.Options{})
+	s, err := c.openImage(ctx, args[0], evidence.Options{}, stderr)
 	if err != nil {
-		return reading.Explain(name, err)
+		return err
 	}
-	s := &session{img: e, stderr: stderr, quiet: *c.quiet, verbose: *c.verbose}
-	w := bufio.NewWriter(stdout)
-	err = s.shadows(ctx, *c.volume, *c.keys, *search, newTable(w, *format, shadowColumns...))
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		return s.shadows(ctx, *c.volume, *c.keys, *search, newTable(w, *format, shadowColumns...))
+	})
 }
 
 func (s *session) shadows(ctx context.Context, only int, keys []volume.Key, search bool, t *table) error {

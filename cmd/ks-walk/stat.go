@@ -45,12 +45,9 @@ func runStat(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(stdout)
-	err = s.stat(ctx, args[1:], *format, *hash != "", w)
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		return s.stat(ctx, args[1:], *format, *hash != "", w)
+	})
 }
 
 func (s *session) stat(ctx context.Context, paths []string, format string, hash bool, w *bufio.Writer) error {

@@ -49,15 +49,12 @@ func runTimestomp(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(stdout, 1<<20)
-	if *format == "csv" {
-		w.WriteString("volume,entry,sequence,state,path,test,strength,values,innocent,path_utf16,snapshot\n")
-	}
-	err = s.timestomp(ctx, args[1:], *format, *all, w)
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+	return s.write(stdout, func(w *bufio.Writer) error {
+		if *format == "csv" {
+			w.WriteString("volume,entry,sequence,state,path,test,strength,values,innocent,path_utf16,snapshot\n")
+		}
+		return s.timestomp(ctx, args[1:], *format, *all, w)
+	})
 }
 
 func (s *session) timestomp(ctx context.Context, patterns []string, format string, all bool, w *bufio.Writer) error {

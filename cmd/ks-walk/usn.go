@@ -76,20 +76,16 @@ func runUSN(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(stdout, 1<<20)
-	if *format == "csv" {
-		w.WriteString(strings.Join(usnColumns, ","))
-		if *zone != nil {
-			w.WriteString(",time_zone")
+	return s.write(stdout, func(w *bufio.Writer) error {
+		if *format == "csv" {
+			w.WriteString(strings.Join(usnColumns, ","))
+			if *zone != nil {
+				w.WriteString(",time_zone")
+			}
+			w.WriteByte('\n')
 		}
-		w.WriteByte('\n')
-	}
-	u := usnOptions{*format, *from, *to, *zone}
-	err = s.usn(ctx, args[1:], u, w)
-	if ferr := w.Flush(); err == nil {
-		err = ferr
-	}
-	return s.end(err)
+		return s.usn(ctx, args[1:], usnOptions{*format, *from, *to, *zone}, w)
+	})
 }
 
 type usnOptions struct {

@@ -69,7 +69,7 @@ func (n *NTFS) Changes(ctx context.Context) iter.Seq2[Change, error] {
 const maxBefore = 4096
 
 func changeOf(r ntfs.USNRecord) Change {
-	return Change{Ref: refOf(r.Ref), Parent: refOf(r.Parent), USN: r.USN, Length: r.Length, Time: event.Ticks(r.Time),
+	return Change{Ref: RefOf(r.Ref), Parent: RefOf(r.Parent), USN: r.USN, Length: r.Length, Time: event.Ticks(r.Time),
 		Reason: r.Reason, SourceInfo: r.Source, Attributes: r.Attributes, Version: r.Major}
 }
 

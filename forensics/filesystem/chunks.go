@@ -40,7 +40,7 @@ func (p Piece) Streams(yield func(Ref, ntfs.Stream) bool) {
 			continue
 		}
 		for s := range f.Streams() {
-			if !yield(refOf(f.Was()), s) {
+			if !yield(RefOf(f.Was()), s) {
 				return
 			}
 		}

@@ -78,7 +78,7 @@ func (b *builder) makeDir(ref ntfs.Ref, steps int) dirPath {
 // entry fills b.e; it is good until the next call.
 func (b *builder) entry(f ntfs.File) *Entry {
 	e := &b.e
-	*e = Entry{Ref: refOf(f.Was()), State: stateOf(f), Kind: kindOf(f), InUse: f.InUse(), ReparseTag: f.ReparseTag(), LSN: f.LSN(),
+	*e = Entry{Ref: RefOf(f.Was()), State: stateOf(f), Kind: kindOf(f), InUse: f.InUse(), ReparseTag: f.ReparseTag(), LSN: f.LSN(),
 		Links: f.HardLinks(), Names: e.Names[:0], Streams: e.Streams[:0], Problems: e.Problems[:0]}
 	if i, ok := f.Info(); ok {
 		e.SI, e.Attributes, e.SecurityID, e.USN = TimesOf(i.Times), i.Attributes, i.SecurityID, i.USN
@@ -140,7 +140,7 @@ func leadsHere(names []Name) bool {
 }
 
 func (b *builder) name(l ntfs.Link) Name {
-	n := Name{Parent: refOf(l.Parent()), Times: TimesOf(l.Times())}
+	n := Name{Parent: RefOf(l.Parent()), Times: TimesOf(l.Times())}
 	if l.Record() == ntfs.RootRecord { // its own parent, named "."
 		n.Proof = ntfs.ProofLive.String()
 		return n

@@ -77,7 +77,7 @@ func (n *NTFS) IndexProblems(ctx context.Context) []problem.Problem {
 const maxIndexProblems = 1 << 14
 
 func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) bool) bool {
-	head := IndexName{Dir: refOf(f.Was()), Offset: -1}
+	head := IndexName{Dir: RefOf(f.Was()), Offset: -1}
 	if e := b.entry(f); len(e.Names) > 0 {
 		head.DirPath, head.Proof = e.Names[0].Path, e.Names[0].Proof
 	}
@@ -89,7 +89,7 @@ func (n *NTFS) indexOf(b *builder, f ntfs.File, yield func(IndexName, error) boo
 			}
 			continue
 		}
-		row.Name, row.Ref, row.Space, row.Fault = text(e.Name), refOf(e.Ref), spaces[e.Namespace&3], e.Fault.String()
+		row.Name, row.Ref, row.Space, row.Fault = text(e.Name), RefOf(e.Ref), spaces[e.Namespace&3], e.Fault.String()
 		if e.Fault != ntfs.NotIndexed {
 			row.State, row.Offset = e.State.String(), n.imageOffset(e.Off)
 			row.Times, row.Size, row.Alloc, row.Attrs = TimesOf(e.Times), e.Size, e.Allocated, e.Attributes

@@ -95,7 +95,7 @@ func (i ioInfo) Name() string               { return i.name }
 func (i ioInfo) IsDir() bool                { return i.f.IsDir() }
 func (i ioInfo) Type() fs.FileMode          { return i.Mode().Type() }
 func (i ioInfo) Info() (fs.FileInfo, error) { return i, nil }
-func (i ioInfo) Sys() any                   { return refOf(i.f.Was()) }
+func (i ioInfo) Sys() any                   { return RefOf(i.f.Was()) }
 
 func (i ioInfo) Mode() fs.FileMode {
 	if i.f.IsDir() {

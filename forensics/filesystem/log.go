@@ -195,7 +195,7 @@ func (g *logReader) whole(l *LogRecord, b []byte, what string) {
 			l.NewTimes = timesAt(a.Value, 0)
 		case ntfs.AttrFileName:
 			if fn, ok := a.FileName(); ok && (l.Name == "" || fn.Namespace != ntfs.NameDOS) {
-				l.Name, l.Parent = text(fn.Name), refOf(fn.Parent)
+				l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
 			}
 		}
 	}
@@ -219,7 +219,7 @@ func (g *logReader) attribute(l *LogRecord, b []byte, what string) {
 	}
 	a := ntfs.Attr{Type: t, Value: b[at : at+int(n)]}
 	if fn, ok := a.FileName(); ok {
-		l.Name, l.Parent = text(fn.Name), refOf(fn.Parent)
+		l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
 		times := TimesOf(fn.Times)
 		if what == "added" {
 			l.NewTimes = &times
@@ -285,7 +285,7 @@ func (g *logReader) indexEntry(l *LogRecord, o *lfs.Operation, b []byte, what st
 	}
 	ref := ntfs.Ref(binary.LittleEndian.Uint64(b))
 	l.What = "name " + what
-	l.Name, l.Parent = text(fn.Name), refOf(fn.Parent)
+	l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
 	l.Entry, l.Sequence, l.HasEntry = ref.Record(), ref.Seq(), true
 	l.Path = g.path(fn.Parent.Record())
 	if hasDir && dir != fn.Parent.Record() {

@@ -40,7 +40,7 @@ func (n *NTFS) lookup(ctx context.Context, path string, want func(ntfs.File) boo
 		}
 		last := i == len(names)-1
 		if last && name == "" {
-			return refOf(dir.Was()), "", nil
+			return RefOf(dir.Was()), "", nil
 		}
 		if !last {
 			// A deleted directory may have a live namesake: both are gone through.
@@ -50,7 +50,7 @@ func (n *NTFS) lookup(ctx context.Context, path string, want func(ntfs.File) boo
 			continue
 		}
 		if f, stream, ok := n.lastName(dirs, name, want); ok {
-			return refOf(f.Was()), stream, nil
+			return RefOf(f.Was()), stream, nil
 		}
 	}
 	return none()

@@ -119,7 +119,8 @@ func (n *NTFS) file(ref Ref) (ntfs.File, error) {
 	return f, nil
 }
 
-func refOf(r ntfs.Ref) Ref { return Ref{Entry: r.Record(), Sequence: r.Seq()} }
+// RefOf is the reference as the volume has it.
+func RefOf(r ntfs.Ref) Ref { return Ref{Entry: r.Record(), Sequence: r.Seq()} }
 
 // Entry decodes one entry.
 func (n *NTFS) Entry(ctx context.Context, ref Ref) (*Entry, error) {
@@ -169,7 +170,7 @@ func (n *NTFS) Children(ctx context.Context, dir Ref) iter.Seq2[DirEntry, error]
 			if f.InUse() && !kid.InUse() {
 				continue
 			}
-			if !yield(DirEntry{Name: text(l.Name()), Ref: refOf(kid.Was()), Kind: kindOf(kid)}, nil) {
+			if !yield(DirEntry{Name: text(l.Name()), Ref: RefOf(kid.Was()), Kind: kindOf(kid)}, nil) {
 				return
 			}
 		}

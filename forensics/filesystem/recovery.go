@@ -36,9 +36,9 @@ func (n *NTFS) Recovery(ref Ref, stream string) (Recovery, error) {
 			r.Own += m.Len
 			continue
 		}
-		x := RecoveryRange{Off: m.Off, Len: m.Len, What: m.Fate.String(), Owner: refOf(m.Owner)}
+		x := RecoveryRange{Off: m.Off, Len: m.Len, What: m.Fate.String(), Owner: RefOf(m.Owner)}
 		if f, ok := n.cat.File(m.Owner.Record()); ok && m.Owner != 0 {
-			x.Owner = refOf(f.Was())
+			x.Owner = RefOf(f.Was())
 		}
 		switch m.Fate {
 		case ntfs.Reused, ntfs.Outside:
