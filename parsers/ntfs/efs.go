@@ -143,7 +143,9 @@ type EA struct {
 	Need  bool // who does not know it must not open the file
 }
 
-// EAs lists the extended attributes of the file. Source: [MS-FSCC] 2.4.16.
+// EAs lists the extended attributes of the file. Source: [MS-FSCC] 2.4.16; on
+// the medium the last entry need not say 0 for the next one, but the end of the
+// list.
 func (f File) EAs() ([]EA, error) {
 	b, ok, err := f.Value(AttrEA)
 	if !ok || err != nil {
@@ -168,6 +170,8 @@ func (f File) EAs() ([]EA, error) {
 		if next < 8 || next > len(b)-p {
 			return out, cursor.Errorf(int64(p), "next entry %d bytes on, have %d", next, len(b)-p)
 		}
-		p += next
+		if p += next; p == len(b) {
+			return out, nil
+		}
 	}
 }

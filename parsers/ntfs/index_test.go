@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -111,6 +112,22 @@ func TestNotIndexed(t *testing.T) {
 	}
 	if len(got) != 1 || got[0] != "not in the index 28-1 1.txt" {
 		t.Errorf("%q", got)
+	}
+}
+
+// WSL keeps owner, group and mode (drwxr-xr-x) of a directory; the list ends with
+// the offset of its end.
+func TestEAs(t *testing.T) {
+	eas, err := fileAt(t, imageAt(t, "images/ntfs/dfir_ntfs/ntfs3.E01", 0), "test").EAs()
+	if err != nil {
+		t.Error(err)
+	}
+	got := ""
+	for _, x := range eas {
+		got += fmt.Sprintf("%s=%x ", x.Name, x.Value)
+	}
+	if got != "$LXUID=00000000 $LXGID=00000000 $LXMOD=ed410000 " {
+		t.Error(got)
 	}
 }
 
