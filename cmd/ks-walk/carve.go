@@ -60,7 +60,9 @@ func runCarve(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 func (s *session) carveVolumes(ctx context.Context, all bool, t *table) error {
 	for _, v := range s.volumes {
 		r, size := v.fs.Catalog().Volume().Medium()
-		ranges := v.fs.Catalog().FreeRanges()
+		ranges := v.fs.Catalog().FreeRanges(func(d ntfs.Damage) {
+			s.warn("volume %d: $Bitmap: %v; the clusters that it calls free there are not known and not searched", v.Number, &d)
+		})
 		if all {
 			ranges = wholeOf(size)
 		}

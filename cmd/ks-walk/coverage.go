@@ -23,7 +23,7 @@ holds    the two ways of counting agree to the last one
 differs  they do not: the detail says how, with the first places
 unread   one of the two could not be read
 
-The exit code is 4 where a sum does not hold.
+The exit code is 4 where a sum does not hold, 3 where one could not be made.
 `
 
 var coverageColumns = []string{"volume", "snapshot", "what", "verdict", "count", "detail"}
@@ -61,6 +61,7 @@ func (s *session) coverage(ctx context.Context, t *table) (differs bool, err err
 		}
 		for _, l := range lines {
 			differs = differs || l.Verdict == filesystem.Differs
+			s.gaps = s.gaps || l.Verdict == filesystem.Unread
 			people := fmt.Sprintf("%d%s  %-44s %14s  %-8s %s", v.Number, shadowName(v.snapshot), l.What, cli.Count(int64(l.Count)), l.Verdict, l.Detail)
 			if err := t.row(people, number(v.Number), number(v.snapshot), word(l.What), word(string(l.Verdict)), number(l.Count), word(l.Detail)); err != nil {
 				return differs, err

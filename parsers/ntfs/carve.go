@@ -173,13 +173,14 @@ func likelyUSN(u *USNRecord) bool {
 	return true
 }
 
-// FreeRanges yields the ranges of the volume that $Bitmap calls free, in bytes.
-func (c *Catalog) FreeRanges() iter.Seq2[int64, int64] {
+// FreeRanges yields the ranges of the volume that $Bitmap calls free, in bytes. A
+// page of $Bitmap that cannot be read is reported, and nothing in it is free.
+func (c *Catalog) FreeRanges(report func(Damage)) iter.Seq2[int64, int64] {
 	return func(yield func(int64, int64) bool) {
 		o := c.ownersOf()
 		cs, clusters := int64(c.v.geo.ClusterSize), min(c.v.clusters, c.v.size/int64(c.v.geo.ClusterSize))
 		from := int64(-1)
-		for lcn := range clusters {
+		for lcn := int64(0); lcn < clusters; lcn++ {
 			used, err := o.allocated(lcn)
 			if err == nil && !used {
 				if from < 0 {
@@ -191,6 +192,10 @@ func (c *Catalog) FreeRanges() iter.Seq2[int64, int64] {
 				return
 			}
 			from = -1
+			if err != nil {
+				report(asDamage(err))
+				lcn |= bitmapPage*8 - 1 // the last cluster of the page
+			}
 		}
 		if from >= 0 {
 			yield(from*cs, clusters*cs)

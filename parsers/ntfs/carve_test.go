@@ -64,11 +64,30 @@ func TestFreeRanges(t *testing.T) {
 	whole := smallVolume(t)
 	c, a := account(t, whole)
 	var free int64
-	for from, to := range c.FreeRanges() {
+	told := 0
+	for from, to := range c.FreeRanges(func(Damage) { told++ }) {
 		free += to - from
+	}
+	if told > 0 {
+		t.Errorf("%d damages of a whole volume", told)
 	}
 	if want := int64(a.Clusters.Clusters-a.Clusters.Allocated) * int64(c.v.geo.ClusterSize); free != want {
 		t.Errorf("%d bytes free, want %d", free, want)
+	}
+}
+
+// A $Bitmap that cannot be read is told once a page, and nothing is free there.
+func TestFreeRangesLost(t *testing.T) {
+	whole := smallVolume(t)
+	c, _ := account(t, whole)
+	at := streamOf(t, c, 6).DiskOffset(0)
+	c = scan(t, badReader{bytes.NewReader(whole), at, 512}, int64(len(whole)))
+	var told []Damage
+	for from, to := range c.FreeRanges(func(d Damage) { told = append(told, d) }) {
+		t.Errorf("%#x to %#x is free", from, to)
+	}
+	if len(told) != 1 || told[0].Kind != Unreadable || told[0].Off != at {
+		t.Errorf("%+v, $Bitmap is at %#x", told, at)
 	}
 }
 

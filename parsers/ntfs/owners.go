@@ -2,6 +2,7 @@ package ntfs
 
 import (
 	"cmp"
+	"io"
 	"slices"
 	"sort"
 	"sync"
@@ -20,7 +21,10 @@ type ownerIndex struct {
 	page  []byte // of $Bitmap
 	start int64
 	have  int
+	err   error // where have ends
 }
+
+const bitmapPage = 64 << 10
 
 type claim struct {
 	lcn, end int64
@@ -94,21 +98,18 @@ func (o *ownerIndex) allocated(lcn int64) (bool, error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	const page = 64 << 10
 	at := lcn / 8
-	if o.page == nil {
-		o.page, o.start = make([]byte, page), -1
-	}
-	if o.start < 0 || at < o.start || at >= o.start+page {
-		o.start = at - at%page
-		n, err := o.bitmap.ReadAt(o.page, o.start)
-		o.have = n
-		if n == 0 && err != nil {
-			o.start = -1
-			return false, err
+	if o.page == nil || at < o.start || at >= o.start+bitmapPage {
+		if o.page == nil {
+			o.page = make([]byte, bitmapPage)
 		}
+		o.start = at - at%bitmapPage
+		o.have, o.err = o.bitmap.ReadAt(o.page, o.start)
 	}
 	if at-o.start >= int64(o.have) {
+		if o.err != nil && o.err != io.EOF {
+			return false, o.err
+		}
 		return false, &Damage{Kind: MissingPiece, Record: 6, Attr: AttrData, Off: -1, Got: uint64(lcn)}
 	}
 	return o.page[at-o.start]>>(lcn%8)&1 != 0, nil

@@ -143,10 +143,9 @@ func (c *Catalog) accountClusters(ctx context.Context, a *Account) error {
 	}
 	k := &a.Clusters
 	k.Checked, k.Clusters = true, c.v.geo.Clusters()
-	const page = 64 << 10
-	buf := make([]byte, page)
+	buf := make([]byte, bitmapPage)
 	w := claimWalk{claims: o.live, c: c, k: k}
-	for off := int64(0); off*8 < int64(k.Clusters); off += page {
+	for off := int64(0); off*8 < int64(k.Clusters); off += bitmapPage {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -163,7 +162,7 @@ func (c *Catalog) accountClusters(ctx context.Context, a *Account) error {
 			}
 		}
 		w.page(b, off*8)
-		if n < page {
+		if n < bitmapPage {
 			break
 		}
 	}
