@@ -42,7 +42,7 @@ func ParseKey(s string, readFile func(name string) ([]byte, error)) (Key, error)
 			k.key = fve.VolumeKey(b)
 		}
 	default:
-		err = fmt.Errorf("a key begins with password:, recovery:, startup: or volume:")
+		err = fmt.Errorf("a key begins with password:, recovery:, startup: or volume: and ends with its value")
 	}
 	return k, err
 }

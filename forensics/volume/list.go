@@ -216,6 +216,9 @@ func (l *lister) bare(h volumeboot.Head) {
 		v.Len = h.Size
 	}
 	l.describe(&v, h)
+	if v.Len-l.img.Size() > int64(v.SectorSize) { // the copy of a boot sector may be left out
+		l.beyond(&v, "volume")
+	}
 	l.volumes = append(l.volumes, v)
 	if rest := l.img.Size() - v.Len; rest >= int64(v.SectorSize) {
 		l.gap(v.Len, rest, v.SectorSize, Unallocated)
@@ -225,7 +228,6 @@ func (l *lister) bare(h volumeboot.Head) {
 // recognise says what a partition holds. A type that Windows acts on whatever
 // the partition begins with is stronger than its first sector.
 func (l *lister) recognise(v *Volume, byType Kind, typeName string) {
-	beyond := v.Off + v.Len - l.img.Size()
 	if v.Off >= l.img.Size() {
 		v.Kind, v.Detail = Unrecognised, "lies beyond the end of the image"
 		l.report(l.img.Size(), problem.Unreadable, problem.Lost,
@@ -243,11 +245,17 @@ func (l *lister) recognise(v *Volume, byType Kind, typeName string) {
 	if !v.Kind.Readable() && typeName != "" && typeName != string(v.Kind) {
 		v.Detail = join("type "+typeName, v.Detail)
 	}
-	if beyond > 0 {
-		v.Detail = join(v.Detail, fmt.Sprintf("the last %d bytes lie beyond the end of the image", beyond))
-		l.report(l.img.Size(), problem.Unreadable, problem.Lost,
-			fmt.Errorf("partition %d: ends at %#x, the image at %#x", v.Number, v.Off+v.Len, l.img.Size()))
+	if v.Off+v.Len > l.img.Size() {
+		l.beyond(v, "partition")
 	}
+}
+
+// beyond reports that the image ends before the volume does.
+func (l *lister) beyond(v *Volume, what string) {
+	end := v.Off + v.Len
+	v.Detail = join(v.Detail, fmt.Sprintf("the last %d bytes lie beyond the end of the image", end-l.img.Size()))
+	l.report(l.img.Size(), problem.Unreadable, problem.Lost,
+		fmt.Errorf("%s %d: ends at %#x, the image at %#x", what, v.Number, end, l.img.Size()))
 }
 
 var kinds = map[volumeboot.Kind]Kind{

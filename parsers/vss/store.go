@@ -156,7 +156,6 @@ type loader struct {
 	s       *Store
 	at      map[int64]int   // original offset -> index in blocks
 	reverse map[int64]int64 // where a forwarder leads -> its original offset
-	skipped int64
 }
 
 // load reads the list and the bitmaps.
