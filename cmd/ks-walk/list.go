@@ -36,8 +36,10 @@ state     live; deleted; orphan: in use without a directory that leads to it,
 sequence  the number under which the entry is or was known; the record of a
           deleted one holds one more
 path_proof  what the path rests on: live; plus-one: a parent was deleted and its
-          record not used again; unknown: a parent is gone, the path begins
-          with ?/ and the reference of that parent
+          record not used again; usn, log, index: the record of a parent was
+          used again, and the change journal, $LogFile or what is left in a
+          directory's index still names it, by the last name that they know;
+          unknown: nothing does, the path begins with ?/ and its reference
 bodyfile  two rows a name, of $SI and of $FN, as mactime reads them: seconds only,
           and only from 1970 on, so use another form for what must be exact
 mftecmd   CSV with the columns of that program, for tools that read it

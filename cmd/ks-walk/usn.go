@@ -24,7 +24,8 @@ ks-walk usn [OPTIONS] IMAGE [PATTERN…]
 The records of the change journal, oldest first. path is the one that the name
 had when the record was written: renamed and deleted directories are taken back
 to that time. path_proof is live (a directory of today), plus-one (a deleted
-one), usn (the journal itself names it) or unknown.
+one), usn (the journal itself names it), log or index (only $LogFile or what is
+left in a directory's index does) or unknown.
 `
 
 // reasons names the bits of a USN reason, lowest first ([MS-FSCC] 2.3 and

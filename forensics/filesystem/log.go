@@ -39,6 +39,7 @@ type LogRecord struct {
 	OldTimes  *Times
 	NewTimes  *Times // a time that the record leaves alone is 0 in both
 	Changes   []Change
+	dosName   bool // Name is the short one
 }
 
 // ErrNoLog says that a volume has no records in its $LogFile.
@@ -71,8 +72,13 @@ func (n *NTFS) Log() (*lfs.File, error) {
 // written. A page or record that cannot be read is an error, and the rest is
 // yielded.
 func (n *NTFS) LogRecords(ctx context.Context, log *lfs.File) iter.Seq2[LogRecord, error] {
+	return n.logRecords(ctx, log, &builder{n: n})
+}
+
+// logRecords leaves out the paths of today where it is given no builder.
+func (n *NTFS) logRecords(ctx context.Context, log *lfs.File, b *builder) iter.Seq2[LogRecord, error] {
 	return func(yield func(LogRecord, error) bool) {
-		g := logReader{n: n, open: lfs.NewResolver(), b: builder{n: n}}
+		g := logReader{n: n, open: lfs.NewResolver(), b: b}
 		count := 0
 		for r, err := range log.Records() {
 			if count++; count%1024 == 0 && ctx.Err() != nil {
@@ -99,7 +105,7 @@ func (n *NTFS) LogRecords(ctx context.Context, log *lfs.File) iter.Seq2[LogRecor
 type logReader struct {
 	n    *NTFS
 	open *lfs.Resolver
-	b    builder
+	b    *builder
 }
 
 func (g *logReader) record(r *lfs.Record, cut bool) LogRecord {
@@ -153,6 +159,13 @@ func (g *logReader) path(entry uint64) string {
 	if !ok {
 		return ""
 	}
+	return g.pathOf(f)
+}
+
+func (g *logReader) pathOf(f ntfs.File) string {
+	if g.b == nil {
+		return ""
+	}
 	if e := g.b.entry(f); len(e.Names) > 0 {
 		return e.Names[0].Path
 	}
@@ -175,9 +188,7 @@ func (g *logReader) target(l *LogRecord, o *lfs.Operation) {
 		l.Attribute += ":" + text(a.Name)
 	}
 	if f, ok := g.n.cat.Lookup(ref); ok {
-		if e := g.b.entry(f); len(e.Names) > 0 {
-			l.Path = e.Names[0].Path
-		}
+		l.Path = g.pathOf(f)
 	}
 }
 
@@ -194,8 +205,8 @@ func (g *logReader) whole(l *LogRecord, b []byte, what string) {
 		case ntfs.AttrStandardInformation:
 			l.NewTimes = timesAt(a.Value, 0)
 		case ntfs.AttrFileName:
-			if fn, ok := a.FileName(); ok && (l.Name == "" || fn.Namespace != ntfs.NameDOS) {
-				l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
+			if fn, ok := a.FileName(); ok && (l.Name == "" || l.dosName) {
+				l.Name, l.Parent, l.dosName = text(fn.Name), RefOf(fn.Parent), fn.Namespace == ntfs.NameDOS
 			}
 		}
 	}
@@ -219,7 +230,7 @@ func (g *logReader) attribute(l *LogRecord, b []byte, what string) {
 	}
 	a := ntfs.Attr{Type: t, Value: b[at : at+int(n)]}
 	if fn, ok := a.FileName(); ok {
-		l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
+		l.Name, l.Parent, l.dosName = text(fn.Name), RefOf(fn.Parent), fn.Namespace == ntfs.NameDOS
 		times := TimesOf(fn.Times)
 		if what == "added" {
 			l.NewTimes = &times
@@ -285,7 +296,7 @@ func (g *logReader) indexEntry(l *LogRecord, o *lfs.Operation, b []byte, what st
 	}
 	ref := ntfs.Ref(binary.LittleEndian.Uint64(b))
 	l.What = "name " + what
-	l.Name, l.Parent = text(fn.Name), RefOf(fn.Parent)
+	l.Name, l.Parent, l.dosName = text(fn.Name), RefOf(fn.Parent), fn.Namespace == ntfs.NameDOS
 	l.Entry, l.Sequence, l.HasEntry = ref.Record(), ref.Seq(), true
 	l.Path = g.path(fn.Parent.Record())
 	if hasDir && dir != fn.Parent.Record() {

@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -19,9 +20,42 @@ func (n *NTFS) Lookup(ctx context.Context, path string) (Ref, string, error) {
 }
 
 // LookupDeleted is Lookup among entries that are no more, below live or
-// deleted directories.
+// deleted directories, and of those whose directory the $MFT does not know any
+// more by the path that is shown of them.
 func (n *NTFS) LookupDeleted(ctx context.Context, path string) (Ref, string, error) {
-	return n.lookup(ctx, path, func(f ntfs.File) bool { return !f.InUse() })
+	ref, stream, err := n.lookup(ctx, path, func(f ntfs.File) bool { return !f.InUse() })
+	if errors.Is(err, fs.ErrNotExist) {
+		if ref, stream, ok := n.lookupGone(ctx, path); ok {
+			return ref, stream, nil
+		}
+	}
+	return ref, stream, err
+}
+
+// lookupGone compares whole paths.
+func (n *NTFS) lookupGone(ctx context.Context, path string) (Ref, string, bool) {
+	b := builder{n: n}
+	units := unitsOf(strings.Trim(path, "/"))
+	for f := range n.cat.Files() {
+		if ctx.Err() != nil {
+			break
+		}
+		for _, name := range b.entry(f).Names {
+			if name.Proof == ntfs.ProofLive.String() || name.Proof == ntfs.ProofPlusOne.String() {
+				continue // a walk from the root finds it
+			}
+			own := unitsOf(name.Path)
+			if n.vol.EqualFold(own, units) {
+				return RefOf(f.Was()), "", true
+			}
+			if len(own) > 0 && len(units) > len(own)+2 && units[len(own)] == ':' && units[len(own)+1] == 0 && n.vol.EqualFold(own, units[:len(own)]) {
+				if s, ok := f.StreamFold(text(units[len(own)+2:])); ok {
+					return RefOf(f.Was()), text(s.Name()), true
+				}
+			}
+		}
+	}
+	return Ref{}, "", false
 }
 
 func (n *NTFS) lookup(ctx context.Context, path string, want func(ntfs.File) bool) (Ref, string, error) {

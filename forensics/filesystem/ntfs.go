@@ -65,7 +65,7 @@ func OpenNTFS(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTF
 	if err != nil {
 		return nil, fmt.Errorf("read the $MFT: %w", err)
 	}
-	return &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}, nil
+	return newNTFS(vol, cat, opt), nil
 }
 
 // OpenMFT reads an $MFT that was taken from its volume: names, times and
@@ -79,7 +79,13 @@ func OpenMFT(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTFS
 	if err != nil {
 		return nil, fmt.Errorf("read the $MFT: %w", err)
 	}
-	return &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}, nil
+	return newNTFS(vol, cat, opt), nil
+}
+
+func newNTFS(vol *ntfs.Volume, cat *ntfs.Catalog, opt Options) *NTFS {
+	n := &NTFS{vol: vol, cat: cat, at: opt.At, opt: opt}
+	cat.NameGone((&gone{n: n}).find)
+	return n
 }
 
 // Place says where a byte of the volume lies, for people.
@@ -112,7 +118,7 @@ func Slots(r io.ReaderAt, size int64) (uint64, error) {
 func (n *NTFS) Catalog() *ntfs.Catalog { return n.cat }
 
 func (n *NTFS) file(ref Ref) (ntfs.File, error) {
-	f, ok := n.cat.Lookup(ntfs.MakeRef(ref.Entry, ref.Sequence))
+	f, ok := n.cat.Lookup(refTo(ref))
 	if !ok {
 		return f, fmt.Errorf("entry %d-%d: %w", ref.Entry, ref.Sequence, fs.ErrNotExist)
 	}
@@ -121,6 +127,9 @@ func (n *NTFS) file(ref Ref) (ntfs.File, error) {
 
 // RefOf is the reference as the volume has it.
 func RefOf(r ntfs.Ref) Ref { return Ref{Entry: r.Record(), Sequence: r.Seq()} }
+
+// refTo is the inverse of RefOf.
+func refTo(r Ref) ntfs.Ref { return ntfs.MakeRef(r.Entry, r.Sequence) }
 
 // Entry decodes one entry.
 func (n *NTFS) Entry(ctx context.Context, ref Ref) (*Entry, error) {

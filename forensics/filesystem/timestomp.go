@@ -7,7 +7,6 @@ import (
 	"iter"
 
 	"kanshiki/forensics/event"
-	"kanshiki/parsers/ntfs"
 )
 
 // Strength says how much a test of times is worth alone.
@@ -73,7 +72,7 @@ func (n *NTFS) TimeFindings(ctx context.Context) iter.Seq2[TimeFinding, error] {
 			}
 			tests := siTests(e, born)
 			tests = append(tests, journalTests(e, changes[e.Ref], end)...)
-			tests = append(tests, indexTests(e, indexed[ntfs.MakeRef(e.Ref.Entry, e.Ref.Sequence)])...)
+			tests = append(tests, indexTests(e, indexed[refTo(e.Ref)])...)
 			if e.InUse {
 				tests = append(tests, logTests(logged[e.Ref.Entry])...)
 			}

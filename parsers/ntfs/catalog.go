@@ -102,6 +102,7 @@ type Catalog struct {
 	lost    uint64 // damages counted, not kept
 	kids    kidIndex
 	owners  ownerIndex
+	gone    func(Ref) (GoneDir, bool)
 }
 
 // extLink chains the extension records of a base.

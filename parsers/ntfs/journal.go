@@ -120,7 +120,7 @@ func (j *Journal) History() *PathHistory {
 
 func (h *PathHistory) add(r USNRecord) {
 	h.v4 = h.v4 || r.Major == 4
-	if r.Attributes&attributeDirectory == 0 || len(r.Name) == 0 {
+	if !r.IsDir() || len(r.Name) == 0 {
 		return
 	}
 	h.all = append(h.all, r.USN)
@@ -153,6 +153,11 @@ func (h *PathHistory) at(ref Ref, usn uint64) (parent Ref, name []byte, p Proof)
 	if len(ev) > 0 {
 		e := ev[len(ev)-1]
 		return e.parent, e.name, ProofUSN
+	}
+	if h.c.gone != nil {
+		if g, ok := h.c.gone(ref); ok {
+			return g.Parent, g.Name, g.Proof
+		}
 	}
 	return 0, nil, ProofUnknown
 }

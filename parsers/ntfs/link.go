@@ -130,12 +130,14 @@ const (
 	ProofLive    Proof = iota // each parent is in use under its reference
 	ProofPlusOne              // a parent was deleted, and its record not used again
 	ProofUSN                  // a parent is named by the change journal
+	ProofLog                  // a parent is named by $LogFile
+	ProofIndex                // a parent is named by what is left in a directory's index
 	ProofUnknown              // a parent's record was used again, or is not there
 	ProofCycle                // the chain of parents comes back to itself
 	ProofCut                  // longer than the limit of Options
 )
 
-var proofNames = [...]string{"live", "plus-one", "usn", "unknown", "cycle", "cut"}
+var proofNames = [...]string{"live", "plus-one", "usn", "log", "index", "unknown", "cycle", "cut"}
 
 func (p Proof) String() string { return proofNames[p] }
 
@@ -160,46 +162,74 @@ func (c *Catalog) parent(ref Ref) (uint32, Proof) {
 	return 0, ProofUnknown
 }
 
-// Step is one directory on the way from the root.
-type Step struct {
-	Ref   Ref
-	Name  []byte // UTF-16LE; of the root and of unknown parents nil
-	Known bool
+// GoneDir is what other records say of a directory whose MFT entry was used
+// again: its last name known, UTF-16LE, and the directory above it.
+type GoneDir struct {
+	Name   []byte
+	Parent Ref
+	Proof  Proof
 }
 
-// walkUp collects the names from a parent up to the root. The last step is
-// unknown unless it is the root.
-func (c *Catalog) walkUp(ref Ref, steps []uint32) ([]uint32, Ref, Proof) {
-	proof := ProofLive
+// NameGone tells the catalogue whom to ask for directories that the $MFT does
+// not know any more; paths then go through them. It comes before the first use
+// of the catalogue. find may be called by several goroutines at once, and must
+// not ask the catalogue for a path itself.
+func (c *Catalog) NameGone(find func(Ref) (GoneDir, bool)) { c.gone = find }
+
+// dirStep is one directory on the way to the root.
+type dirStep struct {
+	ref  Ref // under which it is or was known
+	name []byte
+}
+
+// up finds the directory that a parent reference means and what is above it. Of
+// the root the name is nil; with ProofUnknown there is neither.
+func (c *Catalog) up(ref Ref) (dirStep, Ref, Proof) {
+	n, proof := c.parent(ref)
+	switch {
+	case proof == ProofUnknown:
+		if c.gone != nil {
+			if g, ok := c.gone(ref); ok {
+				return dirStep{ref, g.Name}, g.Parent, g.Proof
+			}
+		}
+		return dirStep{}, 0, ProofUnknown
+	case n == RootRecord:
+		return dirStep{ref: File{c, n}.Ref()}, 0, proof
+	}
+	l, ok := c.dirLink(n)
+	if !ok {
+		return dirStep{}, 0, ProofUnknown
+	}
+	return dirStep{File{c, n}.Ref(), c.name(l.name, l.len)}, l.parent, proof
+}
+
+// walkUp collects the directories from a parent up to the root. With a proof
+// that is no path to the root, the reference is that of the parent where it ends.
+func (c *Catalog) walkUp(ref Ref, steps []dirStep) ([]dirStep, Ref, Proof) {
+	worst := ProofLive
 	size := 0
 	// Brent's algorithm: the mark moves to powers of two, so a cycle is found
 	// within a small multiple of its length, without memory.
-	var mark uint32
+	var mark Ref
 	power, count := 1, 0
 	for {
-		n, p := c.parent(ref)
-		proof = max(proof, p)
-		if p == ProofUnknown {
-			return steps, ref, proof
+		s, above, p := c.up(ref)
+		worst = max(worst, p)
+		if p == ProofUnknown || s.ref.Record() == RootRecord {
+			return steps, ref, worst
 		}
-		if n == RootRecord {
-			return steps, ref, proof
-		}
-		if count > 0 && n == mark {
+		if count > 0 && s.ref == mark {
 			return steps, ref, ProofCycle
 		}
 		if count++; count == power {
-			mark, power = n, power*2
+			mark, power = s.ref, power*2
 		}
-		l, ok := c.dirLink(n)
-		if !ok {
-			return steps, ref, ProofUnknown
-		}
-		if size += 2*int(l.len) + 2; size > c.v.opt.MaxPath {
+		if size += len(s.name) + 2; size > c.v.opt.MaxPath {
 			return steps, ref, ProofCut
 		}
-		steps = append(steps, n)
-		ref = l.parent
+		steps = append(steps, s)
+		ref = above
 	}
 }
 
@@ -232,7 +262,7 @@ func (l Link) PathString() (string, Proof) {
 // appendDir appends the path of a directory with a "/" behind it; nothing for
 // the root.
 func (c *Catalog) appendDir(dst []byte, ref Ref) ([]byte, Proof) {
-	var few [32]uint32
+	var few [32]dirStep
 	steps, top, proof := c.walkUp(ref, few[:0])
 	if proof == ProofCycle {
 		steps = c.cutCycle(steps)
@@ -240,22 +270,20 @@ func (c *Catalog) appendDir(dst []byte, ref Ref) ([]byte, Proof) {
 	if proof >= ProofUnknown {
 		dst = appendUnknown(dst, top)
 	}
-	for _, n := range slices.Backward(steps) {
-		l, _ := c.dirLink(n)
-		dst = append(dst, c.name(l.name, l.len)...)
-		dst = append(dst, '/', 0)
+	for _, s := range slices.Backward(steps) {
+		dst = append(append(dst, s.name...), '/', 0)
 	}
 	return dst, proof
 }
 
 // cutCycle leaves each directory of a cycle in the path once.
-func (c *Catalog) cutCycle(steps []uint32) []uint32 {
-	seen := map[uint32]bool{}
-	for i, n := range steps {
-		if seen[n] {
+func (c *Catalog) cutCycle(steps []dirStep) []dirStep {
+	seen := map[Ref]bool{}
+	for i, s := range steps {
+		if seen[s.ref] {
 			return steps[:i]
 		}
-		seen[n] = true
+		seen[s.ref] = true
 	}
 	return steps
 }
@@ -277,15 +305,8 @@ func (c *Catalog) DirPath(dst []byte, parent Ref) ([]byte, Proof) { return c.app
 // reference means, and the reference to the directory above it. Of the root the
 // name is nil; with ProofUnknown there is neither.
 func (c *Catalog) DirStep(ref Ref) (name []byte, above Ref, proof Proof) {
-	n, proof := c.parent(ref)
-	if proof == ProofUnknown || n == RootRecord {
-		return nil, 0, proof
-	}
-	l, ok := c.dirLink(n)
-	if !ok {
-		return nil, 0, ProofUnknown
-	}
-	return c.name(l.name, l.len), l.parent, proof
+	s, above, proof := c.up(ref)
+	return s.name, above, proof
 }
 
 // ParentIsDirectory tells whether the parent reference means an entry that is

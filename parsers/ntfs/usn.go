@@ -39,7 +39,8 @@ const (
 	ReasonClose         = 0x80000000
 )
 
-const attributeDirectory = 0x10
+// IsDir tells whether the record is about a directory.
+func (r *USNRecord) IsDir() bool { return r.Attributes&0x10 != 0 }
 
 // Limits of a record. Version 4 grows by its extents; a page bounds it.
 const (
