@@ -95,11 +95,7 @@ func (r *row) appendJSON(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
 	b = append(append(append(b, `,"kind":"`...), r.e.Kind...), '"')
 	b = append(append(append(b, `,"state":"`...), r.e.State...), '"')
-	if units == nil { // plain text needs no look for what misleads
-		b = appendQuoted(append(b, `,"path":`...), path)
-	} else {
-		b = appendString(append(b, `,"path":`...), path)
-	}
+	b = appendPathJSON(append(b, `,"path":`...), path, units == nil)
 	b = append(append(append(b, `,"path_proof":"`...), proof...), '"')
 	b = appendString(append(b, `,"stream":`...), r.stream())
 	b = append(b, `,"size":`...)
@@ -160,11 +156,7 @@ func (r *row) appendCSV(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(r.e.Ref.Sequence), 10)
 	b = append(append(b, ','), r.e.Kind...)
 	b = append(append(b, ','), r.e.State...)
-	if units == nil && path != "" && strings.IndexByte("=+-@", path[0]) < 0 {
-		b = appendBare(append(b, ','), path)
-	} else {
-		b = appendCell(append(b, ','), path)
-	}
+	b = appendPathCSV(append(b, ','), path, units == nil)
 	b = append(append(b, ','), proof...)
 	b = append(b, ',')
 	if s := r.stream(); s != "" {
@@ -347,6 +339,22 @@ func appendString(b []byte, s string) []byte {
 		s = escape.Text(s)
 	}
 	return appendQuoted(b, s)
+}
+
+// appendPathJSON writes a path; plain text needs no look for what misleads.
+func appendPathJSON(b []byte, path string, plain bool) []byte {
+	if plain {
+		return appendQuoted(b, path)
+	}
+	return appendString(b, path)
+}
+
+// appendPathCSV is appendPathJSON for CSV, where formulas mislead as well.
+func appendPathCSV(b []byte, path string, plain bool) []byte {
+	if plain && path != "" && strings.IndexByte("=+-@", path[0]) < 0 {
+		return appendBare(b, path)
+	}
+	return appendCell(b, path)
 }
 
 // appendQuoted writes a JSON string of plain text.

@@ -44,18 +44,27 @@ var reasons = []struct {
 	{0x80000000, "close"},
 }
 
-func reasonNames(v uint32) string {
-	var out []string
+func reasonNames(v uint32) string { return string(appendReasons(nil, v)) }
+
+func appendReasons(b []byte, v uint32) []byte {
+	from := len(b)
 	for _, r := range reasons {
-		if v&r.bit != 0 {
-			out = append(out, r.name)
-			v &^= r.bit
+		if v&r.bit == 0 {
+			continue
 		}
+		if len(b) > from {
+			b = append(b, '|')
+		}
+		b = append(b, r.name...)
+		v &^= r.bit
 	}
 	if v != 0 {
-		out = append(out, string(appendHex32(nil, v)))
+		if len(b) > from {
+			b = append(b, '|')
+		}
+		b = appendHex32(b, v)
 	}
-	return strings.Join(out, "|")
+	return b
 }
 
 var usnColumns = []string{"volume", "snapshot", "usn", "time", "entry", "sequence", "parent_entry", "parent_sequence",
@@ -148,7 +157,7 @@ func appendChange(b []byte, o usnOptions, v opened, c *filesystem.Change) []byte
 	b = strconv.AppendUint(b, c.Ref.Entry, 10)
 	b = strconv.AppendUint(append(b, '-'), uint64(c.Ref.Sequence), 10)
 	b = pad(b, at+42)
-	b = append(b, reasonNames(c.Reason)...)
+	b = appendReasons(b, c.Reason)
 	b = append(append(b, "  "...), escape.Text(c.Path)...)
 	if c.Proof != "live" {
 		b = append(append(append(b, "  ["...), c.Proof...), ']')
@@ -172,15 +181,15 @@ func appendChangeJSON(b []byte, zone *time.Location, v opened, c *filesystem.Cha
 	number("sequence", uint64(c.Ref.Sequence))
 	number("parent_entry", c.Parent.Entry)
 	number("parent_sequence", uint64(c.Parent.Sequence))
-	b = appendString(append(b, `,"reason":`...), reasonNames(c.Reason))
+	b = append(appendReasons(append(b, `,"reason":"`...), c.Reason), '"')
 	number("reason_bits", uint64(c.Reason))
 	number("source_info", uint64(c.SourceInfo))
 	number("attributes", uint64(c.Attributes))
 	number("version", uint64(c.Version))
-	b = appendString(append(b, `,"path":`...), c.Path)
+	b = appendPathJSON(append(b, `,"path":`...), c.Path, c.UTF16 == nil)
 	b = appendString(append(b, `,"path_proof":`...), c.Proof)
-	if u := exactUnits(c.Path); u != nil {
-		b = append(hex.AppendEncode(append(b, `,"path_utf16":"`...), u), '"')
+	if c.UTF16 != nil {
+		b = append(hex.AppendEncode(append(b, `,"path_utf16":"`...), c.UTF16), '"')
 	}
 	return append(b, '}', '\n')
 }
@@ -195,14 +204,14 @@ func appendChangeCSV(b []byte, zone *time.Location, v opened, c *filesystem.Chan
 	number(uint64(c.Ref.Sequence))
 	number(c.Parent.Entry)
 	number(uint64(c.Parent.Sequence))
-	b = append(append(b, ','), reasonNames(c.Reason)...)
+	b = appendReasons(append(b, ','), c.Reason)
 	number(uint64(c.Reason))
 	number(uint64(c.SourceInfo))
 	number(uint64(c.Attributes))
 	number(uint64(c.Version))
-	b = appendCell(append(b, ','), c.Path)
+	b = appendPathCSV(append(b, ','), c.Path, c.UTF16 == nil)
 	b = append(append(b, ','), c.Proof...)
-	b = hex.AppendEncode(append(b, ','), exactUnits(c.Path))
+	b = hex.AppendEncode(append(b, ','), c.UTF16)
 	if zone != nil {
 		b = appendZone(append(b, ','), c.Time, zone)
 	}

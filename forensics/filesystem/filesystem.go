@@ -117,6 +117,7 @@ type Change struct {
 	Attributes uint32
 	Name       string // WTF-8
 	Path       string // the path valid at that time, rewound; "" where not known
+	UTF16      []byte // exact UTF-16LE units of the path, set where the path is not plain text
 	Proof      string // what that path rests on
 	Version    uint16 // major version of the record
 }

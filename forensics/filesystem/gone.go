@@ -9,12 +9,12 @@ import (
 )
 
 // gone knows directories whose MFT entries were used again, from what else names
-// them. The change journal and $LogFile are asked first, the indexes, which cost
-// more to read, only for what these do not know.
+// them: the change journal, which says most surely what a directory was called
+// last, then $LogFile, then the indexes, which cost most to read.
 type gone struct {
 	n         *NTFS
-	records   sync.Once
-	byRecords map[ntfs.Ref]ntfs.GoneDir
+	log       sync.Once
+	byLog     map[ntfs.Ref]ntfs.GoneDir
 	indexes   sync.Once
 	byIndexes map[ntfs.Ref]leftName
 }
@@ -30,8 +30,16 @@ type leftName struct {
 const maxGone = 1 << 20
 
 func (g *gone) find(ref ntfs.Ref) (ntfs.GoneDir, bool) {
-	g.records.Do(g.readRecords)
-	if d, ok := g.byRecords[ref]; ok {
+	if !g.isGone(ref) {
+		return ntfs.GoneDir{}, false
+	}
+	if h := g.n.history(); h != nil {
+		if d, ok := h.LastName(ref); ok {
+			return d, true
+		}
+	}
+	g.log.Do(g.readLog)
+	if d, ok := g.byLog[ref]; ok {
 		return d, true
 	}
 	g.indexes.Do(g.readIndexes)
@@ -46,31 +54,26 @@ func (g *gone) isGone(ref ntfs.Ref) bool {
 	return !known && ref.Record() >= firstUser && ref.Seq() != 0
 }
 
-// readRecords goes through $LogFile, then through the change journal, which says
-// more surely what a directory was called last. What cannot be read of either is
-// told by those who list them.
-func (g *gone) readRecords() {
-	g.byRecords = map[ntfs.Ref]ntfs.GoneDir{}
-	add := func(ref, parent ntfs.Ref, name []byte, proof ntfs.Proof) {
-		if _, known := g.byRecords[ref]; (known || len(g.byRecords) < maxGone) && len(name) > 0 && g.isGone(ref) {
-			g.byRecords[ref] = ntfs.GoneDir{Name: name, Parent: parent, Proof: proof}
+// readLog keeps the last name of each. What cannot be read is told by those who
+// list the log.
+func (g *gone) readLog() {
+	g.byLog = map[ntfs.Ref]ntfs.GoneDir{}
+	log, err := g.n.Log()
+	if err != nil {
+		return
+	}
+	add := func(ref, parent Ref, name string) {
+		to := refTo(ref)
+		if _, known := g.byLog[to]; (known || len(g.byLog) < maxGone) && name != "" && g.isGone(to) {
+			g.byLog[to] = ntfs.GoneDir{Name: unitsOf(name), Parent: refTo(parent), Proof: ntfs.ProofLog}
 		}
 	}
-	if log, err := g.n.Log(); err == nil {
-		for r := range g.n.logRecords(context.Background(), log, nil) {
-			if len(r.Changes) == 0 && !r.dosName {
-				add(ntfs.MakeRef(r.Entry, r.Sequence), refTo(r.Parent), unitsOf(r.Name), ntfs.ProofLog)
-			}
-			for _, c := range r.Changes {
-				add(refTo(c.Ref), refTo(c.Parent), unitsOf(c.Name), ntfs.ProofLog)
-			}
+	for r := range g.n.logRecords(context.Background(), log, nil) {
+		if len(r.Changes) == 0 && !r.dosName {
+			add(Ref{r.Entry, r.Sequence}, r.Parent, r.Name)
 		}
-	}
-	if j, ok, err := g.n.cat.Journal(); ok && err == nil {
-		for r, err := range j.Records() {
-			if err == nil && r.IsDir() {
-				add(r.Ref, r.Parent, slices.Clone(r.Name), ntfs.ProofUSN)
-			}
+		for _, c := range r.Changes {
+			add(c.Ref, c.Parent, c.Name)
 		}
 	}
 }

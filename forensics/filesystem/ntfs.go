@@ -33,6 +33,9 @@ type NTFS struct {
 	sec     *ntfs.Security
 	secOK   bool
 	secErr  error
+
+	pastOnce sync.Once
+	past     *ntfs.PathHistory
 }
 
 // Options of OpenNTFS.

@@ -1,7 +1,6 @@
 package ntfs
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"sort"
@@ -85,18 +84,12 @@ func (j *Journal) Records() iter.Seq2[USNRecord, error] {
 }
 
 // PathHistory knows what directories were called, and where they were, at any
-// time that the journal covers.
+// time that the journal covers. It may be used by several goroutines at once.
 type PathHistory struct {
-	c    *Catalog
-	dirs map[Ref][]dirEvent
-	all  []uint64 // USN of each record of a directory, rising
-	v4   bool
-
-	last      []byte // path of lastDir, valid from lastUSN up to the next event
-	lastDir   Ref
-	lastUSN   uint64
-	lastProof Proof
-	have      bool
+	c     *Catalog
+	dirs  map[Ref][]dirEvent
+	edges []uint64 // USNs after which a directory has another name, rising
+	v4    bool
 }
 
 // dirEvent says that a directory had this name up to this USN.
@@ -115,6 +108,7 @@ func (j *Journal) History() *PathHistory {
 		}
 		h.add(r)
 	}
+	h.findEdges()
 	return h
 }
 
@@ -123,13 +117,43 @@ func (h *PathHistory) add(r USNRecord) {
 	if !r.IsDir() || len(r.Name) == 0 {
 		return
 	}
-	h.all = append(h.all, r.USN)
 	ev := h.dirs[r.Ref]
 	if k := len(ev) - 1; k >= 0 && ev[k].parent == r.Parent && slices.Equal(ev[k].name, r.Name) {
 		ev[k].usn = r.USN
 		return
 	}
 	h.dirs[r.Ref] = append(ev, dirEvent{r.USN, r.Parent, slices.Clone(r.Name)})
+}
+
+func (h *PathHistory) findEdges() {
+	for _, ev := range h.dirs {
+		for _, e := range ev {
+			h.edges = append(h.edges, e.usn)
+		}
+	}
+	slices.Sort(h.edges)
+}
+
+// Epoch numbers the times between changes of directories' names: where it is the
+// same, so is the path of every directory. last is an epoch that may be near.
+func (h *PathHistory) Epoch(usn uint64, last int) int {
+	if last > 0 && h.edges[last-1] >= usn {
+		last, _ = slices.BinarySearch(h.edges, usn)
+	}
+	for last < len(h.edges) && h.edges[last] < usn {
+		last++
+	}
+	return last
+}
+
+// LastName is the last name of a directory that the journal knows.
+func (h *PathHistory) LastName(ref Ref) (GoneDir, bool) {
+	ev := h.dirs[ref]
+	if len(ev) == 0 {
+		return GoneDir{}, false
+	}
+	e := ev[len(ev)-1]
+	return GoneDir{Name: e.name, Parent: e.parent, Proof: ProofUSN}, true
 }
 
 // HasV4 tells whether the journal has records without names.
@@ -150,16 +174,14 @@ func (h *PathHistory) at(ref Ref, usn uint64) (parent Ref, name []byte, p Proof)
 			return l.parent, h.c.name(l.name, l.len), p
 		}
 	}
-	if len(ev) > 0 {
-		e := ev[len(ev)-1]
-		return e.parent, e.name, ProofUSN
+	g, ok := h.LastName(ref)
+	if !ok && h.c.gone != nil {
+		g, ok = h.c.gone(ref)
 	}
-	if h.c.gone != nil {
-		if g, ok := h.c.gone(ref); ok {
-			return g.Parent, g.Name, g.Proof
-		}
+	if !ok {
+		return 0, nil, ProofUnknown
 	}
-	return 0, nil, ProofUnknown
+	return g.Parent, g.Name, g.Proof
 }
 
 // maxSteps bounds the depth of a rewound path; Windows cannot make more than
@@ -174,27 +196,10 @@ func (h *PathHistory) Path(dst []byte, r USNRecord) ([]byte, Proof) {
 }
 
 // Dir appends the path of a directory at a USN, with a "/" behind it; nothing
-// for the root. Ask in rising order: neighbours share the work.
+// for the root.
 func (h *PathHistory) Dir(dst []byte, ref Ref, usn uint64) ([]byte, Proof) {
-	if !h.have || h.lastDir != ref || !h.quiet(h.lastUSN, usn) {
-		h.last, h.lastProof = h.build(h.last[:0], ref, usn)
-		h.lastDir, h.lastUSN, h.have = ref, usn, true
-	}
-	return append(dst, h.last...), h.lastProof
-}
-
-// quiet tells whether the first event at or after a is also the first at or
-// after b, for every directory.
-func (h *PathHistory) quiet(a, b uint64) bool {
-	if a > b {
-		return false
-	}
-	i, _ := slices.BinarySearchFunc(h.all, a, cmp.Compare[uint64])
-	return i == len(h.all) || h.all[i] >= b
-}
-
-func (h *PathHistory) build(dst []byte, ref Ref, usn uint64) ([]byte, Proof) {
-	var names [][]byte
+	var few [32][]byte
+	names := few[:0]
 	proof := ProofLive
 	size := 0
 	for ref.Record() != RootRecord {

@@ -1,6 +1,7 @@
 package ntfs
 
 import (
+	"encoding/binary"
 	"io"
 	"iter"
 
@@ -140,7 +141,7 @@ func (u *usnScanner) block(b []byte, base int64, more bool) (int, bool) {
 		if more && p >= usnBlock {
 			return p, true
 		}
-		if cursor.New(b[p:]).U64("record") == 0 {
+		if binary.LittleEndian.Uint64(b[p:]) == 0 {
 			p += 8
 			continue
 		}
@@ -182,37 +183,43 @@ func (u *usnScanner) flush(to int64) bool {
 	return u.yield(USNRecord{Off: u.bad}, &Damage{Kind: BadUSN, Attr: AttrData, Off: u.bad, Len: to - u.bad, Got: uint64(u.bad), Want: uint64(to - u.bad)})
 }
 
-// parseUSN decodes one record and checks whether it can be one.
+// parseUSN decodes one record and checks whether it can be one. A journal holds
+// millions: the fixed part is taken at once.
 func parseUSN(b []byte, off int64) (USNRecord, bool) {
-	c := cursor.At(b, off)
-	r := USNRecord{Off: off, Length: int64(c.U32("length"))}
-	r.Major, r.Minor = c.U16("major version"), c.U16("minor version")
-	if c.Err() != nil || r.Length < usnHead || r.Length > maxUSN || r.Length%8 != 0 || r.Length > int64(len(b)) || r.Minor != 0 {
+	if len(b) < usnHead {
+		return USNRecord{}, false
+	}
+	le := binary.LittleEndian
+	r := USNRecord{Off: off, Length: int64(le.Uint32(b)), Major: le.Uint16(b[4:]), Minor: le.Uint16(b[6:])}
+	if r.Length < usnHead || r.Length > maxUSN || r.Length%8 != 0 || r.Length > int64(len(b)) || r.Minor != 0 {
 		return r, false
 	}
-	c = cursor.At(b[:r.Length], off)
-	c.Skip(8, "head")
+	b = b[:r.Length]
+	rest := b[24:]
 	switch r.Major {
 	case 2:
-		r.Ref, r.Parent = Ref(c.U64("reference")), Ref(c.U64("parent"))
+		r.Ref, r.Parent = Ref(le.Uint64(b[8:])), Ref(le.Uint64(b[16:]))
 	case 3, 4:
-		r.Ref, r.High = Ref(c.U64("reference")), c.U64("reference")
-		r.Parent, r.ParentHigh = Ref(c.U64("parent")), c.U64("parent")
+		if r.Major == 3 && len(b) < usnHead+16 {
+			return r, false
+		}
+		r.Ref, r.High, r.Parent, r.ParentHigh = Ref(le.Uint64(b[8:])), le.Uint64(b[16:]), Ref(le.Uint64(b[24:])), le.Uint64(b[32:])
+		rest = b[40:]
 	default:
 		return r, false
 	}
-	r.USN = c.U64("USN")
+	r.USN = le.Uint64(rest)
 	if r.Major == 4 {
-		return r, r.version4(c)
+		return r, r.version4(cursor.At(rest[8:], off+int64(len(b)-len(rest)+8)))
 	}
-	r.Time = c.U64("time")
-	r.Reason, r.Source = c.U32("reason"), c.U32("source")
-	r.SecurityID, r.Attributes = c.U32("security id"), c.U32("attributes")
-	n, at := int(c.U16("name length")), int(c.U16("name offset"))
-	head := c.Off()
-	c.Seek(at, "name")
-	r.Name = c.Take(n, "name")
-	return r, c.Err() == nil && at >= head && n%2 == 0 && r.USN < 1<<63
+	r.Time, r.Reason, r.Source = le.Uint64(rest[8:]), le.Uint32(rest[16:]), le.Uint32(rest[20:])
+	r.SecurityID, r.Attributes = le.Uint32(rest[24:]), le.Uint32(rest[28:])
+	n, at := int(le.Uint16(rest[32:])), int(le.Uint16(rest[34:]))
+	if head := len(b) - len(rest) + 36; at < head || n%2 != 0 || at+n > len(b) || r.USN >= 1<<63 {
+		return r, false
+	}
+	r.Name = b[at : at+n : at+n]
+	return r, true
 }
 
 // version4 decodes the rest of a range tracking record.

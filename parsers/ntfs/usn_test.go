@@ -319,6 +319,7 @@ func TestRewind(t *testing.T) {
 		recs = append(recs, r)
 		h.add(r)
 	}
+	h.findEdges()
 	for i, r := range recs {
 		p, proof := h.Path(nil, r)
 		if got := utf16.String(p); got != steps[i].want || (proof == ProofUnknown) != strings.HasPrefix(got, "?") {
