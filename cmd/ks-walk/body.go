@@ -104,7 +104,7 @@ func (r *row) appendMFTECmd(b []byte, v opened) []byte {
 			}
 		}
 		if o, ok, _ := f.ObjectID(); ok {
-			droid = guid(o.ID)
+			droid = o.ID.String()
 		}
 	}
 	si := r.e.SI

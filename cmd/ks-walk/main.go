@@ -26,6 +26,7 @@ ks-walk COMMAND [OPTIONS] IMAGE [PATH…]
   usn        the change journal, each record with the path of its time
   log        the records of $LogFile: changes with old and new names and times
   index      names in the indexes of directories, live and left over
+  meta       what the volume says of itself: object ids, reparse points, quotas
   carve      MFT entries, index and journal records in free clusters
   shadows    shadow copies; every command takes one with --shadow
   coverage   what was read, and whether the sums hold
@@ -50,6 +51,7 @@ var commands = []struct {
 	{"usn", runUSN},
 	{"log", runLog},
 	{"index", runIndex},
+	{"meta", runMeta},
 	{"carve", runCarve},
 	{"shadows", runShadows},
 	{"coverage", runCoverage},

@@ -22,9 +22,12 @@ const statHelp = `
 ks-walk stat [OPTIONS] IMAGE PATH…
 
 All that is known of an entry: every name with its times, the times of
-$STANDARD_INFORMATION, owner and who may read or change it, streams with the clusters they lie in (as bytes of the
-image), reparse point, object id, damage. With --format jsonl the rows of
-ks-walk list.
+$STANDARD_INFORMATION, owner, the access list and who can read by it, streams
+with the clusters they lie in (as bytes of the image), reparse point, object id,
+damage. With --format jsonl the rows of ks-walk list.
+
+can read  users and groups of the list that Windows lets read the content, each
+          taken by itself; who is member of a group the list does not say
 `
 
 func runStat(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -166,9 +169,9 @@ func (l lister) describeMore(e *filesystem.Entry, line func(what, format string,
 		}
 	}
 	if o, ok, err := f.ObjectID(); ok {
-		line("object id", "%s", guid(o.ID))
+		line("object id", "%s%s", o.ID, madeBy(event.Ticks(o.ID.Time()), o.ID.MAC()))
 		if o.Birth {
-			line("", "birth volume %s  birth object %s  domain %s", guid(o.BirthVolume), guid(o.BirthObject), guid(o.Domain))
+			line("", "birth volume %s  birth object %s  domain %s", o.BirthVolume, o.BirthObject, o.Domain)
 		}
 	} else if err != nil {
 		line("problem", "object id: %v", err)
@@ -236,6 +239,17 @@ func (l lister) describeAccess(e *filesystem.Entry, line func(what, format strin
 		}
 		line("access", "%s %s: %s%s", x.Kind, filesystem.SIDName(x.SID), x.Rights, how)
 	}
+	readers := a.Readers()
+	if len(readers) == 0 && !a.Open {
+		line("can read", "nobody by this list; an administrator may change it, and a right to back up goes past it")
+	}
+	for _, r := range readers {
+		how := ""
+		if r.Condition {
+			how = "  if the condition of its entry holds"
+		}
+		line("can read", "%s%s", filesystem.SIDName(r.SID), how)
+	}
 }
 
 func sidText(b []byte) string {
@@ -246,10 +260,16 @@ func sidText(b []byte) string {
 	return string(s)
 }
 
-// guid writes the 16 bytes as Windows does: the first three fields are
-// little-endian.
-func guid(b [16]byte) string {
-	return fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%x-%x", b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8:10], b[10:])
+// madeBy is what an id of version 1 tells of its origin.
+func madeBy(at event.Ticks, mac string) string {
+	out := ""
+	if at != 0 && at.Valid() {
+		out = "  made " + at.String()
+	}
+	if mac != "" {
+		out += "  on the machine with network address " + mac
+	}
+	return out
 }
 
 func (l lister) describeStream(ctx context.Context, e *filesystem.Entry, s *filesystem.StreamInfo, line func(what, format string, args ...any)) {

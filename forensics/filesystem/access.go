@@ -55,11 +55,11 @@ func (n *NTFS) Access(ref Ref) (Access, bool, error) {
 // in the entry itself.
 func (n *NTFS) descriptor(f ntfs.File) (b []byte, from string, err error) {
 	if i, ok := f.Info(); ok && i.SecurityID != 0 {
-		n.secOnce.Do(func() { n.sec, n.secOK, n.secErr = n.cat.Security() })
-		if n.secErr != nil || !n.secOK {
-			return nil, "", n.secErr
+		sec, ok, err := n.security()
+		if err != nil || !ok {
+			return nil, "", err
 		}
-		b, ok, err := n.sec.Descriptor(i.SecurityID)
+		b, ok, err := sec.Descriptor(i.SecurityID)
 		if err == nil && !ok {
 			err = fmt.Errorf("security id %d is not in $Secure:$SDS", i.SecurityID)
 		}
@@ -69,29 +69,38 @@ func (n *NTFS) descriptor(f ntfs.File) (b []byte, from string, err error) {
 	return b, "the entry's own attribute", err
 }
 
-// MayRead tells whether a token with these SIDs may read the content. doubt says
-// that an entry with a condition could change the answer.
-func (a Access) MayRead(token []string) (may, doubt bool) {
-	sids := make([]securitydescriptor.SID, len(token))
-	for i, s := range token {
-		sids[i] = securitydescriptor.SID(s)
-	}
-	given, doubt := a.d.Access(sids, securitydescriptor.ReadData)
-	return given&securitydescriptor.ReadData != 0, doubt
+// security is $Secure, opened once; false where there is none.
+func (n *NTFS) security() (*ntfs.Security, bool, error) {
+	n.secOnce.Do(func() { n.sec, n.secOK, n.secErr = n.cat.Security() })
+	return n.sec, n.secOK, n.secErr
 }
 
-// Readers names the SIDs of the list that alone may read the content, in the
-// order of the list.
-func (a Access) Readers() []string {
-	var out []string
+// Reader is a user or group that may read the content of an entry.
+type Reader struct {
+	SID string
+	// Condition says that it may only where an entry's condition holds, which
+	// the disk does not tell.
+	Condition bool
+}
+
+// Readers are the users and groups of the list that may read the content, in the
+// order of the list, each as if it were member of Everyone and of nothing else.
+// Who is member of a group is not known here.
+func (a Access) Readers() []Reader {
+	if a.d == nil || a.d.DACL == nil {
+		return nil
+	}
+	const everyone = "S-1-1-0"
+	var out []Reader
 	seen := map[string]bool{}
 	for _, e := range a.Entries {
-		if seen[e.SID] {
+		if seen[e.SID] || e.OnlyBelow {
 			continue
 		}
 		seen[e.SID] = true
-		if may, _ := a.MayRead([]string{e.SID, "S-1-1-0"}); may {
-			out = append(out, e.SID)
+		given, doubt := a.d.Access([]securitydescriptor.SID{securitydescriptor.SID(e.SID), everyone}, securitydescriptor.ReadData)
+		if may := given&securitydescriptor.ReadData != 0; may || doubt {
+			out = append(out, Reader{e.SID, !may})
 		}
 	}
 	return out

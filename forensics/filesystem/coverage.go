@@ -73,6 +73,7 @@ func (n *NTFS) Coverage(ctx context.Context) ([]CoverageLine, error) {
 		mirror.Verdict = Unread
 	}
 	out = append(out, mirror)
+	out = append(out, n.metaSums(ctx)...)
 	for _, d := range a.Damage {
 		out = append(out, CoverageLine{"could not be read for these sums", 1, Unread, d.Error()})
 	}

@@ -30,18 +30,24 @@ func (p patched) ReadAt(b []byte, off int64) (int, error) {
 // fixtureVolume is the volume of the fixture with files on it.
 func fixtureVolume(t *testing.T) patched {
 	t.Helper()
-	e, err := evidence.OpenImage(t.Context(), "../../fixtures/quarantined-pc/quarantined-pc.E01", evidence.Options{})
+	return volumeOf(t, "../../fixtures/quarantined-pc/quarantined-pc.E01", volume.NTFS)
+}
+
+// volumeOf is the first volume of a kind in an image.
+func volumeOf(t *testing.T, path string, kind volume.Kind) patched {
+	t.Helper()
+	e, err := evidence.OpenImage(t.Context(), path, evidence.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
 	vols, _ := volume.List(e.Image, e.Exhibit, e.Name)
 	for _, v := range vols {
-		if v.Kind == volume.NTFS {
+		if v.Kind == kind {
 			return patched{io.NewSectionReader(e.Image, v.Off, v.Len), v.Len, map[int64]byte{}}
 		}
 	}
-	t.Fatal("no NTFS volume in the fixture")
+	t.Fatalf("no %s volume in %s", kind, path)
 	return patched{}
 }
 

@@ -23,9 +23,11 @@ import (
 
 const testdata = "../../parsers/ntfs/testdata/"
 
-func smallImage(t testing.TB) []byte {
+func smallImage(t testing.TB) []byte { return image(t, "small.img.bz2") }
+
+func image(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open(testdata + "small.img.bz2")
+	f, err := os.Open(testdata + name)
 	if err != nil {
 		t.Fatal(err)
 	}

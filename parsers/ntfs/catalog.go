@@ -43,7 +43,7 @@ const (
 	markPieces              // has a piece of an attribute that begins elsewhere
 	markObject              // has $OBJECT_ID
 	markEA                  // has $EA
-	markNotRead             // reparse point whose data could not be read
+	markNotRead             // reparse point whose data do not stand in the record, or are cut
 )
 
 // link is one $FILE_NAME.

@@ -1,6 +1,9 @@
 package ntfs
 
-import "context"
+import (
+	"context"
+	"encoding/binary"
+)
 
 // checkLists compares each attribute list with the records that claim its
 // base. The join by base reference does not need the lists, but a record that
@@ -117,4 +120,38 @@ func (r *Record) attr(t AttrType) (Attr, bool) {
 		}
 	}
 	return Attr{}, false
+}
+
+// gatherMarks brings to each base what its extension records know of the file,
+// and reads the tags of reparse points in use that stand in clusters: what a
+// stream's clusters mean hangs on them.
+func (c *Catalog) gatherMarks(ctx context.Context) error {
+	for i := range c.entries.n {
+		e := c.entries.at(i)
+		if e.ext == 0 && e.marks&markNotRead == 0 {
+			continue
+		}
+		f := File{c, i}
+		for x := range f.extensions() {
+			xe := c.entries.at(x)
+			e.marks |= xe.marks & (markObject | markEA | markNotRead)
+			if e.reparse == 0 {
+				e.reparse = xe.reparse
+			}
+		}
+		if e.marks&markNotRead == 0 || e.reparse != 0 || e.state != recLive || c.v.alone {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, _, err := f.Value(AttrReparsePoint)
+		if len(b) >= 4 {
+			e.reparse = binary.LittleEndian.Uint32(b)
+		} else if err != nil {
+			c.perRec = 0
+			c.report(asDamage(err))
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package ntfs
 
 import (
 	"kanshiki/parsers/internal/cursor"
+	"kanshiki/parsers/internal/guid"
 	"kanshiki/parsers/internal/utf16"
 )
 
@@ -164,15 +165,19 @@ func (r *Reparse) names(c *cursor.Cursor) {
 	r.Print = utf16.String(c.Take(pn, "print name"))
 }
 
-// ObjectID is a decoded $OBJECT_ID: 16 or 64 bytes.
+// ObjectID is a decoded $OBJECT_ID: 16 or 64 bytes. An id of version 1 holds the
+// time at which it was made and the network address of the machine.
 type ObjectID struct {
-	ID, BirthVolume, BirthObject, Domain [16]byte
+	ID, BirthVolume, BirthObject, Domain guid.GUID
 	Birth                                bool // the last three are there
 }
 
+// HasObjectID tells whether the record has an object id.
+func (f File) HasObjectID() bool { return f.e().marks&markObject != 0 }
+
 // ObjectID reads the object id of the file, if it has one.
 func (f File) ObjectID() (ObjectID, bool, error) {
-	if f.e().marks&markObject == 0 {
+	if !f.HasObjectID() {
 		return ObjectID{}, false, nil
 	}
 	b, ok, err := f.Value(AttrObjectID)

@@ -28,6 +28,9 @@ func (v *Volume) Scan(ctx context.Context) (*Catalog, error) {
 	if err := s.c.checkLists(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.c.gatherMarks(ctx); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(s.c.damage, func(a, b Damage) int { return cmp.Compare(a.Record, b.Record) })
 	for _, d := range s.c.damage {
 		if d.Record < uint64(s.c.entries.n) {

@@ -115,15 +115,7 @@ func (s *Security) Descriptor(id uint32) ([]byte, bool, error) {
 	return b, true, nil
 }
 
-// DiskOffset is the place on the volume of the entry of an id, or -1.
-func (s *Security) DiskOffset(id uint32) int64 {
-	if e, ok := s.ids[id]; ok {
-		return s.rd.DiskOffset(e.off)
-	}
-	return -1
-}
-
-// Missing yields the ids that the index $SII names and the store does not
+// MissingDescriptors yields the ids that the index $SII names and the store does not
 // hold: descriptors that are lost.
 func (c *Catalog) MissingDescriptors(s *Security) iter.Seq2[uint32, error] {
 	return func(yield func(uint32, error) bool) {

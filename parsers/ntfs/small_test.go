@@ -14,9 +14,11 @@ import (
 )
 
 // smallVolume is the volume that testdata/make-small.sh made.
-func smallVolume(t testing.TB) []byte {
+func smallVolume(t testing.TB) []byte { return unpack(t, "testdata/small.img.bz2") }
+
+func unpack(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open("testdata/small.img.bz2")
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}

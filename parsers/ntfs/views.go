@@ -62,8 +62,7 @@ func (c *Catalog) metafile(name string) (File, bool) {
 }
 
 // ObjectIDEntry is an entry of $ObjId:$O: an object id of the volume and the
-// file that has it. An id of version 1 holds the time at which it was made and
-// the network address of the machine that made it.
+// file that has it.
 type ObjectIDEntry struct {
 	ObjectID
 	Ref Ref
