@@ -9,6 +9,7 @@ import (
 
 	"kanshiki/cmd/internal/cli"
 	"kanshiki/cmd/internal/reading"
+	"kanshiki/forensics/filesystem/secondreader"
 )
 
 const name = "ks-walk"
@@ -58,7 +59,10 @@ var commands = []struct {
 	{"timestomp", runTimestomp},
 }
 
-func main() { cli.Main(name, run) }
+func main() {
+	secondreader.Serve()
+	cli.Main(name, run)
+}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var names []string

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"kanshiki/cmd/internal/clitest"
+	"kanshiki/forensics/filesystem/secondreader"
 )
 
 func TestMain(m *testing.M) {
+	secondreader.Serve()
 	clitest.Become(main)
 	os.Exit(m.Run())
 }

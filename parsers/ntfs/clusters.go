@@ -2,6 +2,7 @@ package ntfs
 
 import (
 	"fmt"
+	"math"
 	"sort"
 )
 
@@ -18,6 +19,11 @@ func (m *clusterMap) end() int64 {
 	}
 	i := len(m.runs) - 1
 	return m.start[i] + m.runs[i].Len
+}
+
+// bytes is the end in bytes; a forged hole may be longer than 63 bits can say.
+func (m *clusterMap) bytes(clusterSize int64) int64 {
+	return min(m.end(), math.MaxInt64/clusterSize) * clusterSize
 }
 
 // add appends runs that begin at VCN low. A gap before them becomes Lost; what
@@ -107,7 +113,7 @@ func (v *Volume) readClusters(m *clusterMap, p []byte, off int64) (int, error) {
 		}
 		run := m.runs[i]
 		in := off - m.start[i]*cs
-		n := int(min(int64(len(p)-done), run.Len*cs-in))
+		n := int(min(int64(len(p)-done), min(run.Len, math.MaxInt64/cs)*cs-in))
 		switch {
 		case run.LCN == Hole:
 			clear(p[done : done+n])

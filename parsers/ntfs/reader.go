@@ -201,8 +201,8 @@ func (r *Reader) read(p []byte, off int64) (int, error) {
 		return r.readUnit(p, off)
 	}
 	n, err := r.v.readClusters(&r.m, p, off)
-	if re, ok := err.(*RangeError); ok && off+int64(n) >= r.m.end()*int64(r.v.geo.ClusterSize) {
-		re.Damage.Kind, re.Damage.Got, re.Damage.Want = SizeBeyond, uint64(r.size), uint64(r.m.end()*int64(r.v.geo.ClusterSize))
+	if re, ok := err.(*RangeError); ok && off+int64(n) >= r.m.bytes(int64(r.v.geo.ClusterSize)) {
+		re.Damage.Kind, re.Damage.Got, re.Damage.Want = SizeBeyond, uint64(r.size), uint64(r.m.bytes(int64(r.v.geo.ClusterSize)))
 		re.To = r.size
 	}
 	return n, err
@@ -250,7 +250,7 @@ func (r *Reader) fill(num int64) {
 	switch {
 	case data == 0 && hole == 0:
 		c.n = 0
-		c.dmg = &Damage{Kind: SizeBeyond, Off: -1, Got: uint64(r.size), Want: uint64(r.m.end() * cs)}
+		c.dmg = &Damage{Kind: SizeBeyond, Off: -1, Got: uint64(r.size), Want: uint64(r.m.bytes(cs))}
 		return
 	case data == 0:
 		clear(c.b)
@@ -265,7 +265,7 @@ func (r *Reader) fill(num int64) {
 		clear(c.b[data*cs:])
 		if data < n {
 			c.n = int(data * cs)
-			c.dmg = &Damage{Kind: SizeBeyond, Off: -1, Got: uint64(r.size), Want: uint64(r.m.end() * cs)}
+			c.dmg = &Damage{Kind: SizeBeyond, Off: -1, Got: uint64(r.size), Want: uint64(r.m.bytes(cs))}
 		}
 		return
 	}
@@ -306,9 +306,12 @@ func (r *Reader) stored(yield func(from, to int64) bool) {
 	cs, room := int64(r.v.geo.ClusterSize), r.v.size
 	var from, to int64
 	for i, run := range r.m.runs {
+		if run.LCN < 0 || r.m.start[i] > r.size/cs {
+			continue
+		}
 		a := r.m.start[i] * cs
 		b := min(a+run.Len*cs, r.size, a+room)
-		if run.LCN < 0 || a >= b {
+		if a >= b {
 			continue
 		}
 		room -= b - a

@@ -212,7 +212,7 @@ func (v *Volume) entriesAt(e *mftEntry) int {
 	var m clusterMap
 	m.add(0, e.runs)
 	rs, cs := int64(v.geo.RecordSize), int64(v.geo.ClusterSize)
-	n := min(e.size, m.end()*cs, v.size) / rs
+	n := min(e.size, m.bytes(cs), v.size) / rs
 	const first, more = 16, 48
 	count := 0
 	b := make([]byte, 4)
@@ -264,7 +264,7 @@ func (v *Volume) mftEntry(disk int64) (*mftEntry, error) {
 // limitMFT bounds the $MFT by its data size, by its runs, and by the medium: it
 // cannot have more entries than the medium has room for.
 func (v *Volume) limitMFT(declared int64) {
-	v.mftSize = min(declared, v.mft.end()*int64(v.geo.ClusterSize), v.size)
+	v.mftSize = min(declared, v.mft.bytes(int64(v.geo.ClusterSize)), v.size)
 	v.mftSize -= v.mftSize % int64(v.geo.RecordSize)
 }
 
@@ -291,7 +291,7 @@ func (v *Volume) joinMFT(rec *Record) {
 	}
 	slices.SortFunc(pieces, func(a, b piece) int { return cmpUint(a.low, b.low) })
 	for _, p := range pieces {
-		v.mftSize = min(v.mft.end()*int64(v.geo.ClusterSize), v.size)
+		v.mftSize = min(v.mft.bytes(int64(v.geo.ClusterSize)), v.size)
 		ext, err := v.Record(p.ref.Record())
 		if err != nil || ext.Base.Record() != 0 || ext.Base == 0 && ext.Num != 0 {
 			v.found(Damage{Kind: MissingExtension, Attr: AttrData, Off: rec.Off, Got: uint64(p.ref), Err: err})
@@ -472,7 +472,7 @@ func (v *Volume) value(rec *Record, a Attr, limit int64) ([]byte, error) {
 	runs, dmg := decodeRuns(nil, a.RunList, a.LowVCN, a.HighVCN, a.clusters(v.geo.ClusterSize), v.clusters)
 	var m clusterMap
 	m.add(0, runs)
-	n := min(int64(a.Size), m.end()*int64(v.geo.ClusterSize))
+	n := min(int64(a.Size), m.bytes(int64(v.geo.ClusterSize)))
 	b := make([]byte, n)
 	k, err := v.readClusters(&m, b, 0)
 	if err == nil && dmg != nil {

@@ -69,8 +69,8 @@ func NewPool(kind string, n int, l Limits) *Pool {
 }
 
 // Call sends a request to a child and waits for the answer. Errors: ctx's end,
-// ErrInput, *Fault for a panic there, *Death for its end, or the handler's own
-// error as text.
+// ErrInput, *Fault for a panic there, *Death for its end, or *AnswerError with
+// the text of the handler's own error.
 func (p *Pool) Call(ctx context.Context, req []byte) ([]byte, error) {
 	if int64(len(req)) > p.limits.Input {
 		return nil, fmt.Errorf("%d bytes: %w", len(req), ErrInput)
@@ -194,7 +194,7 @@ func (c *child) call(ctx context.Context, req []byte, l Limits) ([]byte, error) 
 	select {
 	case r := <-done:
 		var f *Fault
-		var told *answerError
+		var told *AnswerError
 		if r.err == nil || errors.As(r.err, &f) || errors.As(r.err, &told) {
 			return r.b, r.err
 		}
@@ -227,7 +227,7 @@ func (c *child) exchange(req []byte, limit int64) ([]byte, error) {
 	case statusOK:
 		return b, nil
 	case statusError:
-		return nil, &answerError{string(b)}
+		return nil, &AnswerError{string(b)}
 	case statusFault:
 		text, stack, _ := strings.Cut(string(b), "\x00")
 		return nil, &Fault{Panic: text, Stack: stack}
@@ -251,10 +251,10 @@ func (c *child) death(cause error) *Death {
 	return &Death{Reason: c.cmd.ProcessState.String(), Repeatable: true}
 }
 
-// answerError is an error that the handler in the child returned.
-type answerError struct{ text string }
+// AnswerError is an error that the handler in the child returned.
+type AnswerError struct{ text string }
 
-func (e *answerError) Error() string { return e.text }
+func (e *AnswerError) Error() string { return e.text }
 
 var errFrame = errors.New("answer larger than its limit")
 
