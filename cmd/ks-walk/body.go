@@ -20,7 +20,7 @@ func (r *row) appendBody(b []byte) []byte {
 	name := r.bodyName()
 	si, fn := r.e.SI, filesystem.Times{}
 	b = r.appendBodyRow(b, name, si)
-	if r.n != nil && r.stream() == "" {
+	if r.n != nil && r.stream() == "" && r.clock == nil { // FAT has no second set
 		fn = r.n.Times
 		b = r.appendBodyRow(b, name+" ($FILE_NAME)", fn)
 	}

@@ -58,7 +58,7 @@ func runCarve(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 }
 
 func (s *session) carveVolumes(ctx context.Context, all bool, t *table) error {
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("search for NTFS records") {
 		r, size := v.fs.Catalog().Volume().Medium()
 		ranges := v.fs.Catalog().FreeRanges(func(d ntfs.Damage) {
 			s.warn("volume %d: $Bitmap: %v; the clusters that it calls free there are not known and not searched", v.Number, &d)

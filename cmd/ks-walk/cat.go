@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -45,7 +46,7 @@ func (s *session) cat(ctx context.Context, paths []string, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		content, err := openContent(ctx, t.vol.fs, t.ref, t.stream)
+		content, err := openContent(ctx, t.vol, t.ref, t.stream)
 		if err != nil {
 			return fmt.Errorf("%s: %w", escape.Text(p), err)
 		}
@@ -62,34 +63,84 @@ func (s *session) cat(ctx context.Context, paths []string, w io.Writer) error {
 // content is a stream that is read to its end: with zeros for what cannot be
 // read and for what belongs to another file.
 type content struct {
-	rd   *ntfs.Reader
 	from io.ReaderAt
+	bad  func() []lostRange   // what could not be read so far
 	rec  *filesystem.Recovery // of a deleted entry
-	end  *ntfs.RangeError     // where it ends before its size
+	end  *lostRange           // where it ends before its size
 	size int64
 }
 
-func openContent(ctx context.Context, n *filesystem.NTFS, ref filesystem.Ref, stream string) (*content, error) {
-	e, err := n.Entry(ctx, ref)
+// lostRange is a part of a stream that could not be read.
+type lostRange struct {
+	from, to int64
+	why      string
+}
+
+func openContent(ctx context.Context, v opened, ref filesystem.Ref, stream string) (*content, error) {
+	e, err := v.files.Entry(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	if e.Kind == filesystem.Dir && stream == "" && !hasUnnamed(e.Streams) {
 		return nil, fmt.Errorf("a directory has no content; ks-walk list shows what is in it")
 	}
-	rd, err := n.OpenZeroFill(ref, stream)
-	if err != nil {
-		return nil, err
-	}
-	c := &content{rd: rd, from: rd, size: rd.Size()}
-	if !e.InUse {
-		rec, err := n.Recovery(ref, stream)
+	c := &content{}
+	if v.fs != nil {
+		rd, err := v.fs.OpenZeroFill(ref, stream)
 		if err != nil {
 			return nil, err
 		}
-		c.rec, c.from = &rec, rec.Mask(rd)
+		c.from, c.size = rd, rd.Size()
+		c.bad = func() (out []lostRange) {
+			for _, r := range rd.Lost() {
+				out = append(out, lostRange{r.From, r.To, r.Damage.Error()})
+			}
+			return out
+		}
+	} else {
+		st, err := v.files.Open(ctx, ref, stream)
+		if err != nil {
+			return nil, err
+		}
+		z := &zeroFiller{st: st}
+		c.from, c.size, c.bad = z, st.Size(), func() []lostRange { return z.lost }
+	}
+	if !e.InUse {
+		rec, err := v.files.Recovery(ref, stream)
+		if err != nil {
+			return nil, err
+		}
+		c.rec, c.from = &rec, rec.Mask(c.from)
 	}
 	return c, nil
+}
+
+// zeroFiller reads on through ranges that cannot be read, and keeps them.
+type zeroFiller struct {
+	st   filesystem.Stream
+	lost []lostRange
+}
+
+func (z *zeroFiller) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for {
+		k, err := z.st.ReadAt(p[n:], off+int64(n))
+		n += k
+		var se *filesystem.StreamError
+		if !errors.As(err, &se) || se.To >= z.st.Size() || se.To <= off+int64(n) {
+			return n, err
+		}
+		if last := len(z.lost) - 1; last >= 0 && z.lost[last].to == se.From {
+			z.lost[last].to = se.To
+		} else {
+			z.lost = append(z.lost, lostRange{se.From, se.To, se.Error()})
+		}
+		gap := p[n:min(int64(len(p)), se.To-off)]
+		clear(gap)
+		if n += len(gap); n == len(p) {
+			return n, nil
+		}
+	}
 }
 
 // copyTo writes the content and returns how much there was. The error is that
@@ -106,8 +157,14 @@ func (c *content) copyTo(ctx context.Context, w io.Writer) (int64, error) {
 			return off, werr
 		}
 		off += int64(n)
-		if re, ok := err.(*ntfs.RangeError); ok {
-			c.end = re
+		var re *ntfs.RangeError
+		var se *filesystem.StreamError
+		switch {
+		case errors.As(err, &re):
+			c.end = &lostRange{re.From, re.To, re.Damage.Error()}
+			return off, nil
+		case errors.As(err, &se):
+			c.end = &lostRange{se.From, se.To, se.Error()}
 			return off, nil
 		}
 		if err != nil && err != io.EOF || n == 0 {
@@ -117,11 +174,11 @@ func (c *content) copyTo(ctx context.Context, w io.Writer) (int64, error) {
 	return off, nil
 }
 
-func (c *content) lost() []ntfs.RangeError {
-	if c.rd == nil {
+func (c *content) lost() []lostRange {
+	if c.bad == nil {
 		return nil
 	}
-	return c.rd.Lost()
+	return c.bad()
 }
 
 // whole tells whether every byte is the stream's own.
@@ -134,26 +191,26 @@ func (c *content) warnings() []string {
 	const most = 20
 	var out []string
 	lost := c.lost()
-	if c.end != nil && len(lost) > 0 { // it stands in the list as well
-		lost = lost[:len(lost)-1]
+	if k := len(lost) - 1; c.end != nil && k >= 0 && lost[k].from == c.end.from { // it stands in the list as well
+		lost = lost[:k]
 	}
 	if len(lost) > 0 {
 		var at []string
 		var bytes int64
 		for i, r := range lost {
-			bytes += r.To - r.From
+			bytes += r.to - r.from
 			if i < most {
-				at = append(at, fmt.Sprintf("%#x to %#x", r.From, r.To))
+				at = append(at, fmt.Sprintf("%#x to %#x", r.from, r.to))
 			}
 		}
 		if len(lost) > most {
 			at = append(at, fmt.Sprintf("and %d more", len(lost)-most))
 		}
 		out = append(out, fmt.Sprintf("%d ranges of %s bytes are unreadable and zero in the output: %s (%s)",
-			len(lost), cli.Count(bytes), strings.Join(at, ", "), lost[0].Damage.Error()))
+			len(lost), cli.Count(bytes), strings.Join(at, ", "), lost[0].why))
 	}
 	if c.end != nil {
-		out = append(out, fmt.Sprintf("ends at %#x of %#x: %s", c.end.From, c.size, c.end.Damage.Error()))
+		out = append(out, fmt.Sprintf("ends at %#x of %#x: %s", c.end.from, c.size, c.end.why))
 	}
 	if c.rec == nil || c.rec.Verdict == "whole" {
 		return out

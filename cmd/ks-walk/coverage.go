@@ -17,7 +17,10 @@ ks-walk coverage [OPTIONS] IMAGE
 
 What was read of each volume, and whether the sums hold: every MFT entry by what
 it is, against $MFT:$BITMAP; every cluster that a run list describes, against
-$Bitmap; the first entries against $MFTMirr. A verdict is
+$Bitmap; the first entries against $MFTMirr; object ids, reparse points and
+security descriptors against their indexes. Of FAT: the clusters of all entries
+against the allocation table, and that against its copy. A volume that is not read
+(encrypted, a dynamic disk, another file system) is a row too. A verdict is
 
 holds    the two ways of counting agree to the last one
 differs  they do not: the detail says how, with the first places
@@ -55,7 +58,7 @@ func runCoverage(ctx context.Context, args []string, stdout, stderr io.Writer) e
 
 func (s *session) coverage(ctx context.Context, t *table) (differs bool, err error) {
 	for _, v := range s.volumes {
-		lines, err := v.fs.Coverage(ctx)
+		lines, err := v.files.Coverage(ctx)
 		if err != nil {
 			return differs, err
 		}
@@ -66,6 +69,12 @@ func (s *session) coverage(ctx context.Context, t *table) (differs bool, err err
 			if err := t.row(people, number(v.Number), number(v.snapshot), word(l.What), word(string(l.Verdict)), number(l.Count), word(l.Detail)); err != nil {
 				return differs, err
 			}
+		}
+	}
+	for _, o := range s.others {
+		people := fmt.Sprintf("-  %-44s %14s  %-8s %s", "not read", "1", filesystem.Unread, o)
+		if err := t.row(people, absent, absent, word("not read"), word(string(filesystem.Unread)), number(1), word(o)); err != nil {
+			return differs, err
 		}
 	}
 	return differs, nil

@@ -175,9 +175,9 @@ func (x *extractor) settle(f *os.File, name string) error {
 
 func (x *extractor) all(ctx context.Context, patterns []string, keep func(*filesystem.Entry) bool, p *cli.Progress) error {
 	for _, v := range x.s.volumes {
-		match := v.fs.Matcher(patterns)
+		match := v.files.Matcher(patterns)
 		var batch []*item
-		for e, err := range v.fs.Walk(ctx) {
+		for e, err := range v.files.Walk(ctx) {
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func (x *extractor) batch(ctx context.Context, v opened, batch []*item, p *cli.P
 			return err
 		}
 		p.Add(it.Written)
-		if !x.slack {
+		if !x.slack || v.fs == nil {
 			continue
 		}
 		if err := x.slackOf(ctx, v, it); err != nil {
@@ -254,10 +254,10 @@ func (x *extractor) slackOf(ctx context.Context, v opened, it *item) error {
 // left out: they are the volume, not what is on it.
 func newItem(v opened, e *filesystem.Entry, s *filesystem.StreamInfo, match *filesystem.Matcher, asked bool) (*item, bool) {
 	const firstUser = 24
-	if !asked && e.Ref.Entry < firstUser {
+	if !asked && v.fs != nil && e.Ref.Entry < firstUser {
 		return nil, false
 	}
-	it := &item{Volume: v.Number, Snapshot: v.snapshot, stream: s.Name, cluster: v.fs.FirstCluster(e.Ref, s.Name), Entry: e.Ref.Entry, Sequence: e.Ref.Sequence, ref: e.Ref, State: e.State, Stream: s.Name, Size: s.Size,
+	it := &item{Volume: v.Number, Snapshot: v.snapshot, stream: s.Name, cluster: firstCluster(v, e.Ref, s.Name), Entry: e.Ref.Entry, Sequence: e.Ref.Sequence, ref: e.Ref, State: e.State, Stream: s.Name, Size: s.Size,
 		Problems: append([]string{}, e.Problems...), Times: map[string]string{}}
 	found := false
 	for i := range e.Names {
@@ -272,33 +272,41 @@ func newItem(v opened, e *filesystem.Entry, s *filesystem.StreamInfo, match *fil
 		found = true
 		it.Path, it.Proof, it.name = n.Path, n.Proof, n.Base
 		it.UTF16 = hex.EncodeToString(n.UTF16)
-		it.time("fn", n.Times)
+		it.time("fn", n.Times, filesystem.Clock{})
 	}
 	if len(e.Names) == 0 && match.Match("", s.Name) {
 		found, it.Proof = true, "unknown"
 		it.Path = fmt.Sprintf("?/%d-%d", e.Ref.Entry, e.Ref.Sequence)
 	}
-	it.time("si", e.SI)
+	it.time("si", e.SI, e.Clock)
 	if s.Note != "" {
 		it.Problems = append(it.Problems, s.Note)
 	}
 	return it, found
 }
 
-func (it *item) time(prefix string, t filesystem.Times) {
-	for k, v := range map[string]interface {
-		Valid() bool
-		String() string
-	}{"created": t.Created, "modified": t.Modified, "entry_modified": t.Changed, "accessed": t.Accessed} {
-		if v.Valid() {
-			it.Times[prefix+"_"+k] = v.String()
+func (it *item) time(prefix string, t filesystem.Times, clock filesystem.Clock) {
+	for i, k := range [4]string{"created", "modified", "entry_modified", "accessed"} {
+		if v := ticks(t)[i]; v.Valid() {
+			it.Times[prefix+"_"+k] = string(clock.Append(nil, i, v))
 		}
 	}
 }
 
+// firstCluster is where a stream begins, for the order of the disk.
+func firstCluster(v opened, ref filesystem.Ref, stream string) int64 {
+	if v.fs != nil {
+		return v.fs.FirstCluster(ref, stream)
+	}
+	if x, err := v.fat.Extents(ref); err == nil && len(x) > 0 {
+		return x[0].Disk
+	}
+	return 0
+}
+
 // one writes one stream and its line of the manifest.
 func (x *extractor) one(ctx context.Context, v opened, it *item) error {
-	c, err := openContent(ctx, v.fs, it.ref, it.Stream)
+	c, err := openContent(ctx, v, it.ref, it.Stream)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -61,7 +61,7 @@ func runIndex(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 }
 
 func (s *session) index(ctx context.Context, patterns []string, keep func(*filesystem.IndexName) bool, t *table) error {
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("index of names") {
 		match := v.fs.Matcher(patterns)
 		for n, err := range v.fs.Index(ctx) {
 			if ctx.Err() != nil {

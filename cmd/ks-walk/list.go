@@ -40,11 +40,17 @@ path_proof  what the path rests on: live; plus-one: a parent was deleted and its
           record not used again; usn, log, index: the record of a parent was
           used again, and the change journal, $LogFile or what is left in a
           directory's index still names it, by the last name that they know;
-          unknown: nothing does, the path begins with ?/ and its reference
+          unknown: nothing does, the path begins with ?/ and its reference;
+          freed: a directory of FAT was deleted, its clusters still hold it
 bodyfile  two rows a name, of $SI and of $FN, as mactime reads them: seconds only,
           and only from 1970 on, so use another form for what must be exact
 mftecmd   CSV with the columns of that program, for tools that read it
 sha256    with --hash sha256; absent where the content cannot be read whole
+
+On FAT and exFAT the number of an entry is its place on the volume in units of 32
+bytes. Times without a Z are those of the clock on the wall, whose zone is not
+known; they have the digits that the file system keeps: 2 s, of the last access
+the day.
 
 --second-reader reads each volume a second time, with go-ntfs, a reader that
 others wrote, in a process of its own with limits of memory (1 GiB) and time (ten
@@ -145,7 +151,14 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 	}
 	rows := 0
 	for _, v := range s.volumes {
-		l.vol, l.match, l.bufs = v, v.fs.Matcher(patterns), &buffers{}
+		l.vol, l.match, l.bufs = v, v.files.Matcher(patterns), &buffers{}
+		if v.fs == nil {
+			n, err := s.listPlain(ctx, l, w)
+			if rows += n; err != nil {
+				return err
+			}
+			continue
+		}
 		p.Start("entries", int64(v.fs.Slots()))
 		indexes := make(chan []problem.Problem, 1)
 		go func() { indexes <- v.fs.IndexProblems(ctx) }()
@@ -178,6 +191,36 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 		fmt.Fprintf(s.stderr, "%s: nothing fits %s\n", name, escape.Text(strings.Join(patterns, ", ")))
 	}
 	return nil
+}
+
+// listPlain lists a volume whose entries are few and come one after the other.
+func (s *session) listPlain(ctx context.Context, l lister, w *bufio.Writer) (rows int, err error) {
+	switch l.format {
+	case "mftecmd":
+		s.warn("volume %d is %s, which has no $MFT: not listed in this format", l.vol.Number, l.vol.files.Info().Kind)
+		return 0, nil
+	case "bodyfile":
+		fmt.Fprintf(s.stderr, "%s: volume %d: times without a zone stand in the body file as if they were UTC\n", name, l.vol.Number)
+	}
+	var c chunk
+	var buf []byte
+	for e, err := range l.vol.files.Walk(ctx) {
+		if err != nil {
+			return c.rows, err
+		}
+		if l.live && !e.InUse || l.deleted && e.InUse {
+			continue
+		}
+		c.out = c.out[:0]
+		l.entry(ctx, e, &c, &buf)
+		if _, err := w.Write(c.out); err != nil {
+			return c.rows, err
+		}
+	}
+	if c.gaps > 0 {
+		s.warn("volume %d: %d streams could not be read whole; their rows say why", l.vol.Number, c.gaps)
+	}
+	return c.rows, nil
 }
 
 // buffers are used again from chunk to chunk; as many are made as there are
@@ -236,7 +279,7 @@ func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 
 // entry makes the rows of one entry.
 func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[]byte) {
-	if len(e.Problems) > 0 {
+	if len(e.Problems) > 0 && l.vol.fs != nil {
 		l.odd(e, c)
 	}
 	streams := e.Streams
@@ -250,6 +293,9 @@ func (l lister) entry(ctx context.Context, e *filesystem.Entry, c *chunk, buf *[
 	}
 	for i := range streams {
 		r := row{volume: l.vol.Number, shadow: l.vol.snapshot, e: e, zone: l.zone, hashing: l.hash, recover: l.recover}
+		if l.vol.fs == nil {
+			r.clock = &e.Clock
+		}
 		done := false
 		for j := range names {
 			r.n, r.s = &names[j], &streams[i]
@@ -357,7 +403,7 @@ func hasUnnamed(streams []filesystem.StreamInfo) bool {
 func (l lister) content(ctx context.Context, r *row, c *chunk, buf *[]byte) {
 	whole := true
 	if !r.e.InUse && (l.recover || l.hash) {
-		rec, err := l.vol.fs.Recovery(r.e.Ref, r.s.Name)
+		rec, err := l.vol.files.Recovery(r.e.Ref, r.s.Name)
 		if err != nil {
 			r.notes = append(r.notes, err.Error())
 			return
@@ -374,7 +420,14 @@ func (l lister) content(ctx context.Context, r *row, c *chunk, buf *[]byte) {
 	}
 	key := streamKey{r.e.Ref, r.s.Name}
 	d, ok := l.digests[key]
-	if !ok { // of a deleted file, or one entry alone
+	switch {
+	case ok:
+	case l.vol.fs == nil:
+		var st filesystem.Stream
+		if st, d.err = l.vol.files.Open(ctx, key.ref, key.stream); d.err == nil {
+			d.sum, d.err = sumOf(ctx, sha256.New(), st, buf)
+		}
+	default: // of a deleted file, or one entry alone
 		var s ntfs.Stream
 		if s, d.err = l.vol.fs.Stream(key.ref, key.stream); d.err == nil {
 			d.sum, d.err = l.digest(ctx, sha256.New(), s, buf)
@@ -404,6 +457,10 @@ func (l lister) digest(ctx context.Context, h hash.Hash, s ntfs.Stream, buf *[]b
 	if err != nil {
 		return "", err
 	}
+	return sumOf(ctx, h, st, buf)
+}
+
+func sumOf(ctx context.Context, h hash.Hash, st filesystem.Stream, buf *[]byte) (string, error) {
 	if len(*buf) == 0 {
 		*buf = make([]byte, 256<<10)
 	}

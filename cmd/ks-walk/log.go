@@ -57,7 +57,7 @@ func runLog(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 }
 
 func (s *session) logPages(w io.Writer) error {
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("$LogFile") {
 		f, err := v.fs.Log()
 		if err != nil {
 			s.warn("volume %d: $LogFile: %v", v.Number, err)
@@ -84,7 +84,7 @@ func (s *session) logPages(w io.Writer) error {
 
 func (s *session) log(ctx context.Context, patterns []string, all bool, t *table) error {
 	records := 0
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("$LogFile") {
 		f, err := v.fs.Log()
 		if err != nil {
 			s.warn("volume %d: $LogFile: %v", v.Number, err)

@@ -53,7 +53,7 @@ func runMeta(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
 func (s *session) meta(ctx context.Context, t *table) error {
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("metadata file") {
 		for m, err := range v.fs.Meta(ctx) {
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -30,13 +30,40 @@ type session struct {
 	stderr  io.Writer
 	quiet   bool
 	verbose bool
-	gaps    bool // some evidence could not be read
+	gaps    bool     // some evidence could not be read
+	others  []string // volumes that are not read, and why
 }
 
 type opened struct {
 	volume.Volume
 	snapshot int // 0 is the live volume
-	fs       *filesystem.NTFS
+	files    files
+	fs       *filesystem.NTFS // nil where it is another file system
+	fat      *filesystem.FAT
+}
+
+// files is what every file system gives.
+type files interface {
+	filesystem.FS
+	LookupDeleted(ctx context.Context, path string) (filesystem.Ref, string, error)
+	Matcher(patterns []string) *filesystem.Matcher
+	Recovery(ref filesystem.Ref, stream string) (filesystem.Recovery, error)
+	Coverage(ctx context.Context) ([]filesystem.CoverageLine, error)
+	Place(off int64) string
+}
+
+// ntfs are the volumes of NTFS. Of the others it is said that they have none of
+// what a command shows.
+func (s *session) ntfs(what string) []opened {
+	var out []opened
+	for _, v := range s.volumes {
+		if v.fs != nil {
+			out = append(out, v)
+		} else if !s.quiet {
+			fmt.Fprintf(s.stderr, "%s: volume %d is %s: there is no %s\n", name, v.Number, v.files.Info().Kind, what)
+		}
+	}
+	return out
 }
 
 // common are the options that every command has.
@@ -92,7 +119,7 @@ func keyFlags(f *cli.Flags) *[]volume.Key {
 	return keys
 }
 
-// open opens the image and reads the $MFT of each NTFS volume in it.
+// open opens the image and reads the file system of each volume in it.
 func (c common) open(ctx context.Context, path string, stderr io.Writer) (*session, error) {
 	s, err := c.openImage(ctx, path, evidence.Options{MFT: true}, stderr)
 	if err != nil {
@@ -139,7 +166,7 @@ func (s *session) contents(only int, keys []volume.Key) (out []found, others []s
 			others = append(others, fmt.Sprintf("volume %d is %s: %v; --key opens it", v.Number, v.Kind, err))
 		case err != nil:
 			others = append(others, fmt.Sprintf("volume %d: %v", v.Number, err))
-		case c.Kind != volume.NTFS && !bareMFT(c):
+		case c.Kind != volume.NTFS && !isFAT(c.Kind) && !bareMFT(c):
 			if c.Kind != volume.Unallocated && c.Kind != volume.Reserved && c.Kind != volume.Empty {
 				others = append(others, fmt.Sprintf("volume %d is %s", v.Number, c.Kind))
 			}
@@ -148,6 +175,10 @@ func (s *session) contents(only int, keys []volume.Key) (out []found, others []s
 		}
 	}
 	return out, others
+}
+
+func isFAT(k volume.Kind) bool {
+	return k == volume.FAT12 || k == volume.FAT16 || k == volume.FAT32 || k == volume.ExFAT
 }
 
 // bareMFT tells whether the image is an $MFT that was taken from its volume.
@@ -161,9 +192,11 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 	all, others := s.contents(only, keys)
 	for _, f := range all {
 		var err error
-		if shadow == "" {
+		switch {
+		case shadow == "":
 			err = s.openFS(ctx, f, 0)
-		} else {
+		case isFAT(f.Content.Kind):
+		default:
 			err = s.openShadows(ctx, f, all, shadow)
 		}
 		if ctx.Err() != nil {
@@ -173,6 +206,7 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 			others = append(others, fmt.Sprintf("volume %d: %v", f.Number, err))
 		}
 	}
+	s.others = others
 	if len(s.volumes) > 0 {
 		for _, o := range others {
 			s.gaps = true
@@ -188,7 +222,7 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 	case len(others) == 0:
 		return fmt.Errorf("%s: no file system in this image", s.img.Path)
 	}
-	return fmt.Errorf("%s: no NTFS volume that can be read: %s", s.img.Path, strings.Join(others, "; "))
+	return fmt.Errorf("%s: no NTFS or FAT volume that can be read: %s", s.img.Path, strings.Join(others, "; "))
 }
 
 // openFS reads the file system of a volume, or of its shadow copy with this
@@ -201,23 +235,29 @@ func (s *session) openFS(ctx context.Context, f found, snapshot int) error {
 	case f.Base < 0:
 		opt.Medium = "decrypted volume"
 	}
-	var n *filesystem.NTFS
+	v := opened{Volume: f.Volume, snapshot: snapshot}
 	var err error
-	if f.Content.Kind == volume.NTFS {
-		n, err = filesystem.OpenNTFS(ctx, f.R, f.Size, opt)
-	} else {
-		n, err = filesystem.OpenMFT(ctx, f.R, f.Size, opt)
+	switch {
+	case f.Content.Kind == volume.NTFS:
+		v.fs, err = filesystem.OpenNTFS(ctx, f.R, f.Size, opt)
+		v.files = v.fs
+	case isFAT(f.Content.Kind):
+		v.fat, err = filesystem.OpenFAT(ctx, f.R, f.Size, opt)
+		v.files = v.fat
+	default:
+		v.fs, err = filesystem.OpenMFT(ctx, f.R, f.Size, opt)
+		v.files = v.fs
 	}
 	if err != nil {
 		return err
 	}
-	s.volumes = append(s.volumes, opened{Volume: f.Volume, snapshot: snapshot, fs: n})
+	s.volumes = append(s.volumes, v)
 	if s.verbose {
-		i := n.Info()
+		i := v.files.Info()
 		fmt.Fprintf(s.stderr, "%s: volume %d%s  %s %s  %s entries (%s live, %s deleted, %s orphaned)\n", name, f.Number, shadowName(snapshot), i.Kind, escape.Text(i.Label),
 			cli.Count(int64(i.Entries)), cli.Count(int64(i.LiveCount)), cli.Count(int64(i.Deleted)), cli.Count(int64(i.Orphans)))
 	}
-	s.report(n.Problems())
+	s.report(v.files.Problems())
 	return nil
 }
 
@@ -345,13 +385,13 @@ func (s *session) find(ctx context.Context, path string) (target, error) {
 	for _, live := range []bool{true, false} {
 		for _, v := range s.volumes {
 			for _, p := range spellings(path) {
-				look := v.fs.LookupDeleted
+				look := v.files.LookupDeleted
 				if live {
-					look = v.fs.Lookup
+					look = v.files.Lookup
 				}
 				if ref, stream, ok := reference(p); ok {
 					look = func(context.Context, string) (filesystem.Ref, string, error) {
-						e, err := v.fs.Entry(ctx, ref)
+						e, err := v.files.Entry(ctx, ref)
 						if err != nil {
 							return ref, "", err
 						}

@@ -23,6 +23,7 @@ type row struct {
 	notes   []string // problems beyond those of the entry
 	extra   *recovery
 	zone    *time.Location
+	clock   *filesystem.Clock // of si, where it is not that of NTFS
 	hashing bool
 	recover bool // the columns of ks-walk deleted are there
 }
@@ -60,6 +61,11 @@ func (r *row) path() (path, proof string, units []byte) {
 		return "", "unknown", nil
 	}
 	return r.n.Path, r.n.Proof, r.n.UTF16
+}
+
+// ticks are the times of an attribute in the order of the columns.
+func ticks(t filesystem.Times) [4]event.Ticks {
+	return [4]event.Ticks{t.Created, t.Modified, t.Changed, t.Accessed}
 }
 
 func (r *row) times() [8]event.Ticks {
@@ -105,14 +111,16 @@ func (r *row) appendJSON(b []byte) []byte {
 	for i, t := range times {
 		b = append(append(append(b, ',', '"'), columns[10+i]...), '"', ':')
 		at[i] = len(b)
-		if j := slices.Index(times[:i], t); j >= 0 && t.Valid() {
+		if r.clock != nil && i < 4 && t.Valid() {
+			b = append(r.clock.Append(append(b, '"'), i, t), '"')
+		} else if j := slices.Index(times[:i], t); j >= 0 && t.Valid() {
 			b = append(b, b[at[j]:at[j]+timeLen+2]...)
 		} else {
 			b = appendTimeJSON(b, t)
 		}
 		if r.zone != nil {
 			b = append(append(append(b, ',', '"'), columns[10+i]...), `_zone":`...)
-			b = appendZoneJSON(b, t, r.zone)
+			b = appendZoneJSON(b, r.known(i, t), r.zone)
 		}
 	}
 	b = append(b, `,"attributes":`...)
@@ -164,7 +172,11 @@ func (r *row) appendCSV(b []byte) []byte {
 	}
 	b = append(b, ',')
 	b = strconv.AppendInt(b, r.size(), 10)
-	b = appendTimes(b, r.times())
+	if r.clock == nil {
+		b = appendTimes(b, r.times())
+	} else {
+		b = r.appendClock(b)
+	}
 	b = append(b, ',')
 	b = strconv.AppendUint(b, uint64(r.e.Attributes), 10)
 	b = append(b, ',')
@@ -178,8 +190,8 @@ func (r *row) appendCSV(b []byte) []byte {
 	b = hex.AppendEncode(append(b, ','), units)
 	b = hex.AppendEncode(append(b, ','), exactUnits(r.stream()))
 	if r.zone != nil {
-		for _, t := range r.times() {
-			b = appendZone(append(b, ','), t, r.zone)
+		for i, t := range r.times() {
+			b = appendZone(append(b, ','), r.known(i, t), r.zone)
 		}
 	}
 	if r.extra != nil {
@@ -210,10 +222,13 @@ func (r *row) appendText(b []byte) []byte {
 	b = append(b, ' ', ' ')
 	if r.e.SI.Modified.Valid() {
 		b = r.e.SI.Modified.Append(b, event.Second)
+		if r.clock != nil && r.clock.Local[1] {
+			b[len(b)-1] = ' ' // no zone
+		}
 	} else {
 		b = append(b, "-                   "...)
 	}
-	if r.zone != nil && r.e.SI.Modified.Valid() {
+	if r.zone != nil && r.known(1, r.e.SI.Modified).Valid() {
 		b = r.e.SI.Modified.Time().In(r.zone).AppendFormat(append(b, ' '), "2006-01-02 15:04:05 -0700")
 	}
 	b = append(b, ' ', ' ')
@@ -264,6 +279,28 @@ func appendTimes(b []byte, times [8]event.Ticks) []byte {
 		}
 	}
 	return b
+}
+
+// appendClock writes eight cells, of which the last four are those of NTFS.
+func (r *row) appendClock(b []byte) []byte {
+	for i, t := range r.times() {
+		b = append(b, ',')
+		if i < 4 {
+			b = r.clock.Append(b, i, t)
+		} else {
+			b = t.Append(b, event.Exact)
+		}
+	}
+	return b
+}
+
+// known is a time that can be shown in a zone: a local one cannot, its own is not
+// known.
+func (r *row) known(i int, t event.Ticks) event.Ticks {
+	if r.clock != nil && i < 4 && r.clock.Local[i] {
+		return 0
+	}
+	return t
 }
 
 // timeLen is the length of a time with seven decimals.

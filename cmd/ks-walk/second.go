@@ -24,7 +24,7 @@ func runSecondReader(ctx context.Context, c common, image, format string, o seco
 	err = s.write(stdout, func(w *bufio.Writer) error {
 		t := newTable(w, format, secondColumns...)
 		p := cli.NewProgress(name, *c.progress, stderr)
-		for _, v := range s.volumes {
+		for _, v := range s.ntfs("second reader for it") {
 			sum, err := s.secondReader(ctx, v, o, t, p)
 			if err != nil {
 				return err

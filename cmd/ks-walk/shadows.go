@@ -62,6 +62,9 @@ func (s *session) shadows(ctx context.Context, only int, keys []volume.Key, sear
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if f.Content.Kind != volume.NTFS {
+			continue
+		}
 		copies, err := s.shadowsOf(f, all, search)
 		if err != nil {
 			s.warn("volume %d: shadow copies: %v", f.Number, err)

@@ -62,11 +62,11 @@ func (s *session) stat(ctx context.Context, paths []string, format string, hash 
 		if err != nil {
 			return err
 		}
-		e, err := t.vol.fs.Entry(ctx, t.ref)
+		e, err := t.vol.files.Entry(ctx, t.ref)
 		if err != nil {
 			return err
 		}
-		l := lister{vol: t.vol, format: format, hash: hash, match: t.vol.fs.Matcher(nil)}
+		l := lister{vol: t.vol, format: format, hash: hash, match: t.vol.files.Matcher(nil)}
 		if format != "text" {
 			var c chunk
 			var buf []byte
@@ -88,10 +88,14 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 		fmt.Fprintf(w, "%-10s %s\n", what, escape.Text(fmt.Sprintf(format, args...)))
 	}
 	state := string(e.State)
-	if !e.InUse {
+	if !e.InUse && l.vol.fs != nil {
 		state += fmt.Sprintf(", its record now holds sequence number %d", next(e.Ref.Sequence))
 	}
 	line("entry", "%d-%d  volume %d%s  %s  %s", e.Ref.Entry, e.Ref.Sequence, l.vol.Number, shadowName(l.vol.snapshot), e.Kind, state)
+	if l.vol.fs == nil {
+		l.describePlain(ctx, e, line)
+		return
+	}
 	line("$SI", "%s", times(e.SI))
 	line("", "attributes %#x (%s)  security id %d  usn %d  lsn %d", e.Attributes, attributeNames(e.Attributes), e.SecurityID, e.USN, e.LSN)
 	short := l.shortNames(e)
@@ -111,6 +115,45 @@ func (l lister) describe(ctx context.Context, e *filesystem.Entry, w *bufio.Writ
 		line("$FN", "%s", times(n.Times))
 	}
 	l.describeMore(e, line)
+	for i := range e.Streams {
+		l.describeStream(ctx, e, &e.Streams[i], line)
+	}
+	for _, p := range e.Problems {
+		line("problem", "%s", p)
+	}
+}
+
+// describePlain prints an entry of FAT.
+func (l lister) describePlain(ctx context.Context, e *filesystem.Entry, line func(what, format string, args ...any)) {
+	for _, n := range e.Names {
+		path := n.Path
+		if path == "" {
+			path = "/"
+		}
+		line("name", "%s", path)
+		if n.UTF16 != nil {
+			line("", "utf-16le %s", hex.EncodeToString(n.UTF16))
+		}
+		line("", "path proof: %s", n.Proof)
+	}
+	if short := l.vol.fat.ShortName(e.Ref); short != "" {
+		line("", "short name %s", short)
+	}
+	for i, what := range [4]string{"created", "modified", "", "accessed"} {
+		t := ticks(e.SI)[i]
+		if what == "" || !t.Valid() {
+			continue
+		}
+		zone := ""
+		if e.Clock.Local[i] {
+			zone = "  of the clock on the wall, its zone is not known"
+		}
+		line(what, "%s%s", e.Clock.Append(nil, i, t), zone)
+	}
+	line("", "attributes %#x (%s)", e.Attributes, attributeNames(e.Attributes))
+	if e.Ref.Entry > 2 {
+		line("entry at", "%s", l.vol.files.Place(int64(e.Ref.Entry)*32))
+	}
 	for i := range e.Streams {
 		l.describeStream(ctx, e, &e.Streams[i], line)
 	}
@@ -291,7 +334,19 @@ func (l lister) describeStream(ctx context.Context, e *filesystem.Entry, s *file
 		line("", "%s", s.Note)
 	}
 	const most = 8
-	if f, ok := l.vol.fs.Catalog().Lookup(ntfs.MakeRef(e.Ref.Entry, e.Ref.Sequence)); ok {
+	if l.vol.fs == nil {
+		x, err := l.vol.fat.Extents(e.Ref)
+		for i, p := range x {
+			if i == most {
+				line("", "and %d more extents", len(x)-most)
+				break
+			}
+			line("", "%#x + %#x  %s", p.Off, p.Len, l.vol.files.Place(p.Disk))
+		}
+		if err != nil {
+			line("problem", "%v", err)
+		}
+	} else if f, ok := l.vol.fs.Catalog().Lookup(ntfs.MakeRef(e.Ref.Entry, e.Ref.Sequence)); ok {
 		if st, ok := f.Stream(s.Name); ok {
 			k := 0
 			for x := range st.Extents() {
@@ -313,7 +368,7 @@ func (l lister) describeStream(ctx context.Context, e *filesystem.Entry, s *file
 		}
 	}
 	if !e.InUse {
-		if r, err := l.vol.fs.Recovery(e.Ref, s.Name); err == nil {
+		if r, err := l.vol.files.Recovery(e.Ref, s.Name); err == nil {
 			line("", "recovery: %s", r.Verdict)
 			for _, x := range r.Ranges {
 				line("", "%s", x)

@@ -59,7 +59,7 @@ func runTimestomp(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 func (s *session) timestomp(ctx context.Context, patterns []string, format string, all bool, w *bufio.Writer) error {
 	var line []byte
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("second set of times") {
 		match := v.fs.Matcher(patterns)
 		for f, err := range v.fs.TimeFindings(ctx) {
 			if err != nil {

@@ -106,7 +106,7 @@ type usnOptions struct {
 
 func (s *session) usn(ctx context.Context, patterns []string, o usnOptions, w *bufio.Writer) error {
 	journals := 0
-	for _, v := range s.volumes {
+	for _, v := range s.ntfs("change journal") {
 		match := v.fs.Matcher(patterns)
 		var line []byte
 		found := true

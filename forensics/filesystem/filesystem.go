@@ -84,6 +84,28 @@ type Entry struct {
 	Names      []Name // in record order, DOS twins left out
 	Streams    []StreamInfo
 	Problems   []string // what could not be decoded of it
+	Clock      Clock    // of SI
+}
+
+// Clock says what the times of an entry are worth, in the order of Times. The
+// zero value is that of NTFS: UTC, in 100 ns.
+type Clock struct {
+	Local     [4]bool // what the clock on the wall showed, its zone is not known
+	Precision [4]event.Precision
+}
+
+// Append writes time i as RFC 3339 with the digits that it has. A local time has
+// no zone behind it.
+func (c *Clock) Append(dst []byte, i int, t event.Ticks) []byte {
+	p := c.Precision[i]
+	if p == "" {
+		p = event.Exact
+	}
+	dst = t.Append(dst, p)
+	if k := len(dst) - 1; c.Local[i] && k >= 0 && dst[k] == 'Z' {
+		dst = dst[:k]
+	}
+	return dst
 }
 
 // Stream is an open data stream. ReadAt past the initialised size gives zeros;

@@ -12,14 +12,19 @@ type Matcher struct {
 // Matcher compiles patterns as Glob takes them. One without * and ? fits what
 // lies below it as well.
 func (n *NTFS) Matcher(patterns []string) *Matcher {
-	m := &Matcher{globber{n: n}}
-	m.g.up, _ = n.vol.Upcase()
+	up, _ := n.vol.Upcase()
+	return newMatcher(up, patterns, true)
+}
+
+// newMatcher takes the case table; below says that a plain pattern fits what lies
+// below it.
+func newMatcher(up []uint16, patterns []string, below bool) *Matcher {
+	m := &Matcher{globber{up: up}}
 	for _, p := range patterns {
 		c := m.g.compile(strings.ReplaceAll(p, `\`, "/"))
 		m.g.pats = append(m.g.pats, c)
-		if !strings.ContainsAny(p, "*?") {
-			below := pattern{parts: append(c.parts[:len(c.parts):len(c.parts)], nil), stream: c.stream}
-			m.g.pats = append(m.g.pats, below)
+		if below && !strings.ContainsAny(p, "*?") {
+			m.g.pats = append(m.g.pats, pattern{parts: append(c.parts[:len(c.parts):len(c.parts)], nil), stream: c.stream})
 		}
 	}
 	return m

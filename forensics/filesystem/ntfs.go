@@ -38,7 +38,7 @@ type NTFS struct {
 	past     *ntfs.PathHistory
 }
 
-// Options of OpenNTFS.
+// Options of OpenNTFS, OpenMFT and OpenFAT.
 type Options struct {
 	At   locator.Locator // exhibit, volume and snapshot
 	Base int64           // byte of the image at which the volume begins
@@ -92,11 +92,13 @@ func newNTFS(vol *ntfs.Volume, cat *ntfs.Catalog, opt Options) *NTFS {
 }
 
 // Place says where a byte of the volume lies, for people.
-func (n *NTFS) Place(off int64) string {
-	if n.opt.Medium != "" {
-		return fmt.Sprintf("at byte %#x of the %s", off, n.opt.Medium)
+func (n *NTFS) Place(off int64) string { return place(n.opt, off) }
+
+func place(opt Options, off int64) string {
+	if opt.Medium != "" {
+		return fmt.Sprintf("at byte %#x of the %s", off, opt.Medium)
 	}
-	return fmt.Sprintf("at byte %#x of the image", n.opt.Base+off)
+	return fmt.Sprintf("at byte %#x of the image", opt.Base+off)
 }
 
 // imageOffset is the byte of the image that is a byte of the volume, or -1.

@@ -143,7 +143,7 @@ func (s *scanner) directory(d directory) {
 		x, err = s.v.chainUntil(d.first, d.size, s.c.dirs)
 	}
 	if err != nil {
-		s.c.problem(max(d.off, 0), "directory: %w", err)
+		s.c.problem(max(d.off, 0), "directory: %v", err)
 	}
 	s.read(x, d)
 }
@@ -321,7 +321,7 @@ func (s *scanner) meta(m slot) {
 		}
 		x, err := s.v.chain(first, min(max(size, 0), s.v.geo.Size))
 		if err != nil {
-			s.c.problem(m.off, "allocation bitmap: %w", err)
+			s.c.problem(m.off, "allocation bitmap: %v", err)
 		}
 		if s.c.bits.list == nil {
 			s.c.bits.list = x
@@ -346,7 +346,7 @@ func (s *scanner) upcase(m slot, first uint32, size int64) {
 		_, err = s.v.readExtents(x, b, 0)
 	}
 	if err != nil {
-		s.c.problem(m.off, "table of capital letters: %w", err)
+		s.c.problem(m.off, "table of capital letters: %v", err)
 		return
 	}
 	var total uint32

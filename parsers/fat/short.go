@@ -131,6 +131,14 @@ func labelText(b []byte) string {
 	return codepage.Decode(b, codepage.Presume)
 }
 
+// ShortName is the short name with its dot, "" for none.
+func (e *Entry) ShortName() string {
+	if len(e.Short) < 11 {
+		return ""
+	}
+	return shortName(append(bytes.Clone(e.Short), 0, 0), e.Short[0] == 0xE5)
+}
+
 // shortName is the name of eleven bytes with its dot. The two case marks of NT
 // stand in byte 12.
 func shortName(b []byte, deleted bool) string {
