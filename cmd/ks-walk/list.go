@@ -52,6 +52,11 @@ bytes. Times without a Z are those of the clock on the wall, whose zone is not
 known; they have the digits that the file system keeps: 2 s, of the last access
 the day.
 
+With --shadow all the volume of today is read once, and of each shadow copy only
+what is not the same; with --changed only those entries are listed whose MFT entry
+differs from that of today: what was since changed, renamed or deleted. Bytes that
+were written into a file in place do not change its entry.
+
 --second-reader reads each volume a second time, with go-ntfs, a reader that
 others wrote, in a process of its own with limits of memory (1 GiB) and time (ten
 minutes, longer for a large $MFT). A row is one value on which the two do not
@@ -69,6 +74,7 @@ type lister struct {
 	hash    bool
 	live    bool // only what is in use
 	deleted bool // only what is not
+	changed bool // only what differs from the volume of today
 	match   *filesystem.Matcher
 	zone    *time.Location
 	recover bool // add what became of the clusters
@@ -102,6 +108,7 @@ func runList(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	deleted := c.flags.Bool("deleted", false, "only what is not in use any more")
 	live := c.flags.Bool("live", false, "only what is in use")
 	zone := c.flags.Zone()
+	c.changed = c.flags.Bool("changed", false, "with --shadow: only entries that are not as on the volume of today")
 	second := c.flags.Bool("second-reader", false, "where another NTFS reader does not agree, instead of the entries")
 	args, err := c.flags.Parse(args)
 	if err != nil {
@@ -110,19 +117,21 @@ func runList(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	switch {
 	case len(args) == 0:
 		return cli.Usage("name an image, for example ks-walk list disk.E01")
-	case *second && (len(args) > 1 || *live || *deleted || *zone != nil):
-		return cli.Usage("--second-reader compares whole volumes: it takes no PATTERN, --live, --deleted or --zone")
+	case *second && (len(args) > 1 || *live || *deleted || *zone != nil || *c.changed):
+		return cli.Usage("--second-reader compares whole volumes: it takes no PATTERN, --live, --deleted, --changed or --zone")
 	case *second && (*format == "bodyfile" || *format == "mftecmd"):
 		return cli.Usage("--second-reader gives text, jsonl or csv, not %s", *format)
 	case *hash != "" && *hash != "sha256":
 		return cli.Usage("no digest %q; there is sha256", *hash)
+	case *c.changed && *c.shadow == "":
+		return cli.Usage("--changed compares a shadow copy with the volume of today: add --shadow NUMBER or --shadow all")
 	case *live && *deleted:
 		return cli.Usage("--live and --deleted leave nothing; take one of them")
 	}
 	if *second {
 		return runSecondReader(ctx, c, args[0], *format, secondreader.Options{Hash: *hash != ""}, stdout, stderr)
 	}
-	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", live: *live, deleted: *deleted, zone: *zone}, stdout, stderr)
+	return listAll(ctx, c, args, lister{format: *format, hash: *hash != "", live: *live, deleted: *deleted, changed: *c.changed, zone: *zone}, stdout, stderr)
 }
 
 // listAll opens the image and lists its volumes.
@@ -269,7 +278,7 @@ func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 		if ctx.Err() != nil {
 			break
 		}
-		if l.live && !e.InUse || l.deleted && e.InUse {
+		if l.live && !e.InUse || l.deleted && e.InUse || l.changed && !l.vol.fs.Differs(e.Ref.Entry) {
 			continue
 		}
 		l.entry(ctx, e, &c, &buf)
@@ -345,6 +354,9 @@ func (l lister) hashAll(ctx context.Context, piece filesystem.Piece, buf *[]byte
 	}
 	var jobs []job
 	for ref, s := range piece.Streams {
+		if l.changed && !l.vol.fs.Differs(ref.Entry) {
+			continue
+		}
 		key := streamKey{ref, filesystem.Text(s.Name())}
 		if wanted == nil || wanted[key] {
 			jobs = append(jobs, job{key, s, s.FirstCluster()})

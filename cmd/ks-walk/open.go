@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type session struct {
 	verbose bool
 	gaps    bool     // some evidence could not be read
 	others  []string // volumes that are not read, and why
+	changed bool     // of shadow copies only what differs is wanted
 }
 
 type opened struct {
@@ -75,6 +77,7 @@ type common struct {
 	quiet    *bool
 	verbose  *bool
 	progress *string
+	changed  *bool // of the command that has it
 }
 
 func newCommon(help string, stdout io.Writer) common {
@@ -125,6 +128,7 @@ func (c common) open(ctx context.Context, path string, stderr io.Writer) (*sessi
 	if err != nil {
 		return nil, err
 	}
+	s.changed = c.changed != nil && *c.changed
 	if err := s.openVolumes(ctx, *c.volume, *c.shadow, *c.keys); err != nil {
 		s.img.Close()
 		return nil, err
@@ -194,7 +198,7 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 		var err error
 		switch {
 		case shadow == "":
-			err = s.openFS(ctx, f, 0)
+			err = s.openFS(ctx, f, 0, nil)
 		case isFAT(f.Content.Kind):
 		default:
 			err = s.openShadows(ctx, f, all, shadow)
@@ -215,6 +219,8 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 		return nil
 	}
 	switch {
+	case shadow == "all" && len(others) == 0:
+		return fmt.Errorf("%s: no shadow copy that can be read; ks-walk shadows shows what there is", s.img.Path)
 	case shadow != "" && len(others) == 0:
 		return fmt.Errorf("%s: no shadow copy %s; ks-walk shadows shows what there is", s.img.Path, shadow)
 	case only >= 0 && len(others) == 0:
@@ -225,9 +231,15 @@ func (s *session) openVolumes(ctx context.Context, only int, shadow string, keys
 	return fmt.Errorf("%s: no NTFS or FAT volume that can be read: %s", s.img.Path, strings.Join(others, "; "))
 }
 
+// base is a volume of today of which a shadow copy is made.
+type base struct {
+	fs      *filesystem.NTFS
+	changed iter.Seq2[int64, int64]
+}
+
 // openFS reads the file system of a volume, or of its shadow copy with this
-// number.
-func (s *session) openFS(ctx context.Context, f found, snapshot int) error {
+// number, from what is known of the volume of today where that is given.
+func (s *session) openFS(ctx context.Context, f found, snapshot int, today *base) error {
 	opt := filesystem.Options{At: locator.Locator{Exhibit: s.img.Exhibit, Volume: f.Number, Snapshot: snapshot}, Base: f.Base}
 	switch {
 	case snapshot > 0:
@@ -238,6 +250,9 @@ func (s *session) openFS(ctx context.Context, f found, snapshot int) error {
 	v := opened{Volume: f.Volume, snapshot: snapshot}
 	var err error
 	switch {
+	case today != nil:
+		v.fs, err = filesystem.OpenSnapshot(ctx, today.fs, f.R, f.Size, today.changed, opt)
+		v.files = v.fs
 	case f.Content.Kind == volume.NTFS:
 		v.fs, err = filesystem.OpenNTFS(ctx, f.R, f.Size, opt)
 		v.files = v.fs
@@ -275,6 +290,13 @@ func (s *session) openShadows(ctx context.Context, f found, all []found, which s
 	if err != nil || copies == nil {
 		return err
 	}
+	// Most of each is as on the volume of today, which is read once for all.
+	var today *filesystem.NTFS
+	if which == "all" || s.changed {
+		if today, err = filesystem.OpenNTFS(ctx, f.R, f.Size, filesystem.Options{}); err != nil {
+			s.warn("volume %d: the volume of today: %v", f.Number, err)
+		}
+	}
 	for i, st := range copies.Stores {
 		if which != "all" && which != strconv.Itoa(i+1) {
 			continue
@@ -284,7 +306,11 @@ func (s *session) openShadows(ctx context.Context, f found, all []found, which s
 			for _, p := range st.Problems() {
 				s.warn("volume %d shadow copy %d: at byte %#x of the volume: %v", f.Number, i+1, p.Off, &p)
 			}
-			err = s.openFS(ctx, found{f.Volume, volume.Content{R: snap, Size: snap.Size(), Kind: volume.NTFS, Base: -1}}, i+1)
+			var b *base
+			if today != nil {
+				b = &base{today, changedIn(snap)}
+			}
+			err = s.openFS(ctx, found{f.Volume, volume.Content{R: snap, Size: snap.Size(), Kind: volume.NTFS, Base: -1}}, i+1, b)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -294,6 +320,16 @@ func (s *session) openShadows(ctx context.Context, f found, all []found, which s
 		}
 	}
 	return nil
+}
+
+func changedIn(snap *vss.Snapshot) iter.Seq2[int64, int64] {
+	return func(yield func(int64, int64) bool) {
+		for r := range snap.Changed() {
+			if !yield(r.Off, r.Len) {
+				return
+			}
+		}
+	}
 }
 
 // shadowsOf opens the catalogue of shadow copies of a volume; nil where there

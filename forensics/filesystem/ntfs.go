@@ -71,6 +71,27 @@ func OpenNTFS(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTF
 	return newNTFS(vol, cat, opt), nil
 }
 
+// OpenSnapshot is OpenNTFS for a volume that is today's but for changed ranges
+// (offset and length): only what lies in them is read and decoded again.
+func OpenSnapshot(ctx context.Context, today *NTFS, r io.ReaderAt, size int64, changed iter.Seq2[int64, int64], opt Options) (*NTFS, error) {
+	vol, err := ntfs.Open(r, size, ntfs.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open NTFS volume: %w", err)
+	}
+	cat, err := vol.ScanFrom(ctx, today.cat, changed)
+	if err != nil {
+		return nil, fmt.Errorf("read the $MFT: %w", err)
+	}
+	return newNTFS(vol, cat, opt), nil
+}
+
+// Differs tells whether an MFT entry of a snapshot is not that of today, byte for
+// byte; true of every entry where that is not known.
+func (n *NTFS) Differs(entry uint64) bool {
+	f, ok := n.cat.File(entry)
+	return !ok || f.Differs()
+}
+
 // OpenMFT reads an $MFT that was taken from its volume: names, times and
 // resident content, nothing that lies in clusters.
 func OpenMFT(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*NTFS, error) {

@@ -21,6 +21,30 @@ func (a *arena[T]) add(v T) uint32 {
 
 func (a *arena[T]) at(i uint32) *T { return &a.chunks[i>>arenaBits][i&(1<<arenaBits-1)] }
 
+// fork is an arena with the first n elements, which may be changed and added to
+// while this one stays as it is.
+func (a *arena[T]) fork(n uint32) arena[T] {
+	out := arena[T]{n: n}
+	for i := uint32(0); i < n; i += 1 << arenaBits {
+		c := make([]T, min(n-i, 1<<arenaBits), 1<<arenaBits)
+		copy(c, a.chunks[i>>arenaBits])
+		out.chunks = append(out.chunks, c)
+	}
+	return out
+}
+
+// share is an arena with the same elements, which may be added to but not
+// changed.
+func (a *arena[T]) share() arena[T] {
+	out := arena[T]{chunks: append([][]T(nil), a.chunks...), n: a.n}
+	if k := len(out.chunks) - 1; k >= 0 { // what is added must not meet what the other adds
+		last := make([]T, len(out.chunks[k]), 1<<arenaBits)
+		copy(last, out.chunks[k])
+		out.chunks[k] = last
+	}
+	return out
+}
+
 // blob holds pieces that lie contiguous in memory.
 type blob[T any] struct {
 	chunks [][]T
@@ -42,6 +66,16 @@ func (b *blob[T]) add(v []T) (at uint32, ok bool) {
 	at = uint32(k)<<blobBits | uint32(len(b.chunks[k]))
 	b.chunks[k] = append(b.chunks[k], v...)
 	return at, true
+}
+
+// share is a blob with the same pieces, which may be added to.
+func (b *blob[T]) share() blob[T] {
+	out := blob[T]{chunks: append([][]T(nil), b.chunks...)}
+	if k := len(out.chunks) - 1; k >= 0 {
+		c := out.chunks[k]
+		out.chunks[k] = c[:len(c):len(c)] // adding to it copies it
+	}
+	return out
 }
 
 func (b *blob[T]) get(at, n uint32) []T {

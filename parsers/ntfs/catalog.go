@@ -103,6 +103,7 @@ type Catalog struct {
 	kids    kidIndex
 	owners  ownerIndex
 	gone    func(Ref) (GoneDir, bool)
+	differs recordSet // from the catalogue that this one was made from; nil for none
 }
 
 // extLink chains the extension records of a base.

@@ -23,13 +23,21 @@ func (v *Volume) Scan(ctx context.Context) (*Catalog, error) {
 		}
 		s.block(b)
 	}
+	if err := s.finish(ctx); err != nil {
+		return nil, err
+	}
+	return s.c, nil
+}
+
+// finish brings together what belongs together once all records are decoded.
+func (s *scanner) finish(ctx context.Context) error {
 	s.flushUnread()
 	s.join()
 	if err := s.c.checkLists(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.c.gatherMarks(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	slices.SortStableFunc(s.c.damage, func(a, b Damage) int { return cmp.Compare(a.Record, b.Record) })
 	for _, d := range s.c.damage {
@@ -37,7 +45,16 @@ func (v *Volume) Scan(ctx context.Context) (*Catalog, error) {
 			s.c.entries.at(uint32(d.Record)).marks |= markDamage
 		}
 	}
-	return s.c, nil
+	return nil
+}
+
+// put keeps an entry at its place: in order, or again.
+func (s *scanner) put(num uint64, e entry) {
+	if s.again {
+		*s.c.entries.at(uint32(num)) = e
+		return
+	}
+	s.c.entries.add(e)
 }
 
 type scanner struct {
@@ -48,6 +65,7 @@ type scanner struct {
 	lastT   Times
 	lastIdx uint32
 	exts    []uint32 // extension records in order
+	again   bool     // the catalogue has an entry for each record
 }
 
 // mftBlock is a piece of the $MFT; whole says that all of it could be read.
@@ -114,7 +132,7 @@ func (s *scanner) block(blk mftBlock) {
 }
 
 func (s *scanner) notRead(num uint64, d Damage) {
-	s.c.entries.add(entry{state: recUnread})
+	s.put(num, entry{state: recUnread})
 	rs := int64(s.c.v.geo.RecordSize)
 	u := &s.unread
 	if u.Len > 0 && u.Kind == d.Kind && u.Record+uint64(u.Len/rs) == num && (u.Off < 0) == (d.Off < 0) {
@@ -144,7 +162,7 @@ func (s *scanner) record(b []byte, num uint64, off int64) {
 		} else {
 			s.say(Damage{Kind: BadSignature, Record: num, Off: disk, Len: int64(len(b)), Got: uint64(binary.LittleEndian.Uint32(b))})
 		}
-		s.c.entries.add(e)
+		s.put(num, e)
 		return
 	}
 	rec := decodeRecord(b, num, disk, s.say)
@@ -173,7 +191,7 @@ func (s *scanner) record(b []byte, num uint64, off int64) {
 	if rec.damaged {
 		e.marks |= markDamage
 	}
-	s.c.entries.add(e)
+	s.put(num, e)
 }
 
 func (s *scanner) attribute(rec *Record, a *Attr, e *entry) {
