@@ -260,6 +260,20 @@ func TestPageAlone(t *testing.T) {
 	}
 }
 
+// The page of a DAX volume has a checksum where others have fixups (dfir_ntfs,
+// test_logfile_rcrd_dax; upstream cut the zeros behind it).
+func TestChecksumPage(t *testing.T) {
+	b, err := os.ReadFile(corpus.Path(t, "images/ntfs-parts/dfir_ntfs/rcrd_dax.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b, make([]byte, pageSize-len(b))...)
+	f, err := Open(bytes.NewReader(b), pageSize)
+	if err != nil || len(f.Pages()) != 1 || f.Pages()[0].Kind != RecordPage || f.Pages()[0].Torn != 0 || f.Pages()[0].LastLSN != 0x204408 {
+		t.Errorf("%v, %+v", err, f)
+	}
+}
+
 func TestTruncationLaw(t *testing.T) {
 	b, all := madeLogFile(300)
 	rnd := rand.New(rand.NewPCG(3, 4))

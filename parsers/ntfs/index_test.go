@@ -22,6 +22,13 @@ import (
 // imageAt opens a volume inside an image of the corpus.
 func imageAt(t testing.TB, rel string, off int64) *Catalog {
 	t.Helper()
+	r, size := imageReader(t, rel)
+	return scan(t, io.NewSectionReader(r, off, size-off), size-off)
+}
+
+// imageReader is the medium of an image of the corpus.
+func imageReader(t testing.TB, rel string) (io.ReaderAt, int64) {
+	t.Helper()
 	f, size := openImage(t, corpus.Path(t, rel))
 	var r io.ReaderAt = f
 	switch {
@@ -38,7 +45,7 @@ func imageAt(t testing.TB, rel string, off int64) *Catalog {
 		}
 		r, size = e, e.Size()
 	}
-	return scan(t, io.NewSectionReader(r, off, size-off), size-off)
+	return r, size
 }
 
 func fileAt(t testing.TB, c *Catalog, path string) File {
