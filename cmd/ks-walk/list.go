@@ -45,6 +45,8 @@ path_proof  what the path rests on: live; plus-one: a parent was deleted and its
 bodyfile  two rows a name, of $SI and of $FN, as mactime reads them: seconds only,
           and only from 1970 on, so use another form for what must be exact
 mftecmd   CSV with the columns of that program, for tools that read it
+times     in 100 ns; one that no year of four digits holds is its raw number of
+          ticks since 1601, one that is not set is empty
 sha256    with --hash sha256; absent where the content cannot be read whole
 
 On FAT and exFAT the number of an entry is its place on the volume in units of 32

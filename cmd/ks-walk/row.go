@@ -264,6 +264,9 @@ func appendTimes(b []byte, times [8]event.Ticks) []byte {
 		b = append(b, ',')
 		at[i] = len(b)
 		if !t.Valid() {
+			if t != 0 { // no time that can be written: the raw number
+				b = strconv.AppendUint(b, uint64(t), 10)
+			}
 			continue
 		}
 		done := false
