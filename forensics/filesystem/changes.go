@@ -86,10 +86,10 @@ type pastDir struct {
 
 func (p *pastPaths) set(c *Change, r *ntfs.USNRecord) {
 	d := p.dir(r.Parent, r.USN)
-	own := text(r.Name)
-	c.Path, c.Proof = d.path+own, d.proof
+	p.buf = appendText(append(p.buf[:0], d.path...), r.Name)
+	c.Path, c.Proof = string(p.buf), d.proof
 	c.Name = c.Path[len(d.path):]
-	if d.units != nil || !plain(own) {
+	if d.units != nil || !plain(c.Name) {
 		c.UTF16 = append(d.exact(), r.Name...)
 	}
 }

@@ -135,6 +135,25 @@ func TestMade(t *testing.T) {
 	}
 }
 
+// A copy of the metadata that is overwritten, or cannot be read, is no content of
+// the volume; where no checksum holds, a copy is used and that is told.
+func TestLostCopies(t *testing.T) {
+	made, want := madeVolume()
+	for lost := 1; lost <= len(madePlaces); lost++ {
+		c := bytes.Clone(made)
+		for _, at := range madePlaces[:lost] {
+			if lost < len(madePlaces) {
+				clear(c[at : at+0x10000])
+			} else {
+				c[at+104]++ // of the creation time: the checksum is of other bytes
+			}
+		}
+		if got, told, _ := get(bytes.NewReader(c), madeSize); told < lost || !bytes.Equal(got, want) {
+			t.Errorf("%d copies lost: %d bytes, equal %v, told %d", lost, len(got), bytes.Equal(got, want), told)
+		}
+	}
+}
+
 func TestTruncationLaw(t *testing.T) {
 	c, want := madeVolume()
 	rnd := rand.New(rand.NewPCG(3, 4))

@@ -72,6 +72,7 @@ type Volume struct {
 	eow        *eow
 	problems   []Problem
 	cipher     sectorCipher
+	places     [3]int64 // of the metadata, by the copy that counts
 	reserved   []span
 }
 
@@ -113,12 +114,15 @@ func (v *Volume) firstProblem() error {
 	return &v.problems[0]
 }
 
-// readCopies tries the copies in order; the first whose checksum holds counts.
-// The boot sector of Vista names the first only, the metadata name the others.
+// readCopies tries the copies in order; the first whose checksum holds counts, or
+// where none does the first that is there: its keys have a proof of their own. The
+// boot sector of Vista names the first only, the metadata name the others.
 func (v *Volume) readCopies() bool {
 	places := v.boot.metadata[:]
 	seen := map[int64]bool{0: true}
 	found := false
+	var doubtful *metadata
+	var doubtfulAt int64
 	for i := 0; i < len(places); i++ {
 		off := places[i]
 		if seen[off] {
@@ -140,6 +144,14 @@ func (v *Volume) readCopies() bool {
 			found = true
 			v.take(m, off)
 		}
+		if m.b != nil && doubtful == nil {
+			doubtful, doubtfulAt = m, off
+		}
+	}
+	if !found && doubtful != nil {
+		v.report(doubtfulAt, nil, "no copy of the metadata has the checksum of its bytes; this one is used")
+		v.take(doubtful, doubtfulAt)
+		found = true
 	}
 	return found
 }
@@ -177,6 +189,7 @@ func (v *Volume) readCopy(off int64) (*metadata, error) {
 	}
 	m.b = make([]byte, n+8)
 	if err := readFull(v.r, v.size, m.b[:n], off); err != nil {
+		m.b = nil
 		return m, err
 	}
 	if err := readFull(v.r, v.size, m.b[n:], off+n); err != nil {
@@ -189,6 +202,7 @@ func (v *Volume) readCopy(off int64) (*metadata, error) {
 	c = cursor.At(m.b[n:], off+n)
 	c.Skip(4, "size and version")
 	if sum := c.U32("CRC-32"); version >= 2 && sum != crc32.ChecksumIEEE(m.b[:n]) {
+		m.b = m.b[:n]
 		return m, cursor.Errorf(off+n+4, "CRC-32 %#08x, the metadata have %#08x", sum, crc32.ChecksumIEEE(m.b[:n]))
 	}
 	m.b = m.b[:n]
@@ -197,7 +211,7 @@ func (v *Volume) readCopy(off int64) (*metadata, error) {
 
 // take decodes the copy that counts.
 func (v *Volume) take(m *metadata, off int64) {
-	v.Used = off
+	v.Used, v.places = off, m.places
 	c := cursor.At(m.b, off)
 	c.Skip(10, "signature and size")
 	v.Version = c.U16("version")

@@ -27,6 +27,9 @@ func (v *Volume) reserve() {
 	for _, off := range v.Metadata {
 		add(off, info)
 	}
+	for _, off := range v.places { // a copy that cannot be read is one all the same
+		add(off, info)
+	}
 	if v.Version >= 2 {
 		add(v.headerOff, v.headerLen)
 	}
