@@ -30,7 +30,7 @@ var errWiped = errors.New("zeros")
 
 const (
 	maxEOW    = 64 << 10
-	maxBitmap = 64 << 20
+	maxBitmap = 64 << 20 // of all regions
 )
 
 // openEOW reads the better of the two copies of the information. Windows wipes
@@ -91,9 +91,13 @@ func (v *Volume) readEOW(off int64) (*eow, error) {
 		return nil, cursor.Errorf(off+20, "chunks of %d bytes", e.chunk)
 	}
 	c.Seek(hs, "bitmaps")
+	left := int64(maxBitmap)
 	for c.Left() >= 8 {
 		at := int64(c.U64("bitmap") & (1<<63 - 1))
-		r, err := v.readRegion(at)
+		r, err := v.readRegion(at, left)
+		if err == nil {
+			left -= r.size
+		}
 		if err != nil {
 			v.report(at, err, "bitmap of encrypt-on-write")
 			r.off = -1 // which part of the volume it was for cannot be told
@@ -111,7 +115,7 @@ func (v *Volume) readEOW(off int64) (*eow, error) {
 }
 
 // readRegion decodes the head of a bitmap and the newer of its two records.
-func (v *Volume) readRegion(at int64) (region, error) {
+func (v *Volume) readRegion(at, left int64) (region, error) {
 	r := region{at: at}
 	head := make([]byte, 56)
 	if err := readFull(v.r, v.size, head, at); err != nil {
@@ -125,8 +129,8 @@ func (v *Volume) readRegion(at int64) (region, error) {
 	r.off, r.len = int64(c.U64("region")&(1<<63-1)), int64(c.U64("size")&(1<<63-1))
 	r.logAt = int64(c.U64("log") & (1<<63 - 1))
 	records := [2]int64{int64(c.U32("record")), int64(c.U32("record"))}
-	if sig != "FVE-EOWBM\x00" || r.size < 56 || r.size > maxBitmap || r.off%v.boot.sector != 0 {
-		return r, cursor.Errorf(at, "no bitmap: %d bytes", r.size)
+	if sig != "FVE-EOWBM\x00" || r.size < 56 || r.size > left || r.off%v.boot.sector != 0 {
+		return r, cursor.Errorf(at, "no bitmap: %d bytes, room for %d", r.size, left)
 	}
 	var newest uint64
 	var first error
