@@ -494,3 +494,74 @@ func TestExDeleted(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// An empty volume of mkfs.exfat: bitmap, table of capital letters and checksums
+// are read and fit.
+func TestExEmpty(t *testing.T) {
+	b := made(t, "exfat")
+	c := scan(t, bytes.NewReader(b), int64(len(b)))
+	list, _ := c.Problems()
+	for _, err := range c.Volume().Problems() {
+		t.Error(err)
+	}
+	if g := c.Volume().Geometry(); g.Kind != ExFAT || len(list) > 0 || c.Label() != "EMPTY" || len(c.Entries()) != 0 || c.Upper('ä') != 'Ä' || c.Upper('a') != 'A' {
+		t.Errorf("%+v, %v, %d entries, %c", g, list, len(c.Entries()), rune(c.Upper('ä')))
+	}
+	if u, err := c.Usage(t.Context()); err != nil || u.Used == 0 || u.Used != u.Owned || u.Lost+u.NotMarked+u.Unread > 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	// A changed letter is told by the checksum of the table.
+	b[c.upcaseAt[0].Disk+100] ^= 1
+	if list, _ := scan(t, bytes.NewReader(b), int64(len(b))).Problems(); len(list) != 1 || !strings.Contains(list[0].Error(), "table of capital letters: checksum") {
+		t.Errorf("%v", list)
+	}
+}
+
+// A set of entries by the specification's example of a checksum: each byte but the
+// sum's own, rotated to the right.
+func TestExSet(t *testing.T) {
+	set := make([]byte, 3*slotSize)
+	set[0], set[1], set[4] = 0x85, 2, 0x20
+	set[32], set[33], set[35] = 0xC0, 0x03, 5 // in a row
+	set[52], set[56], set[40] = 9, 200, 100   // cluster 9, 200 bytes, 100 written
+	set[64] = 0xC1
+	for i, c := range "a.txt" {
+		set[66+2*i] = byte(c)
+	}
+	var sum uint16
+	for i, c := range set {
+		if i != 2 && i != 3 {
+			sum = sum<<15 | sum>>1
+			sum += uint16(c)
+		}
+	}
+	read := func(b []byte) (out []Entry) {
+		r := exReader{give: func(e Entry, residue bool) { out = append(out, e) }, meta: func(slot) {}}
+		for p := 0; p < len(b); p += slotSize {
+			r.slot(slot{b[p : p+slotSize], int64(p)})
+		}
+		r.flush()
+		return out
+	}
+	for _, c := range []struct {
+		what   string
+		change func(b []byte)
+		odd    string
+		gone   bool
+	}{
+		{"whole", func(b []byte) {}, "", false},
+		{"deleted", func(b []byte) { b[0], b[32], b[64] = 0x05, 0x40, 0x41 }, "", true},
+		{"changed", func(b []byte) { b[52]++ }, "the checksum of the entry does not fit", false},
+		{"no head", func(b []byte) { b[0] = 0xA1 }, "the head of the entry is lost: no times, no attributes", true},
+		{"name lost", func(b []byte) { b[64] = 0xA1 }, "parts of the entry are missing", false},
+	} {
+		b := bytes.Clone(set)
+		b[2], b[3] = byte(sum), byte(sum>>8)
+		c.change(b)
+		got := read(b)
+		if len(got) != 1 || got[0].Odd != c.odd || got[0].Deleted != c.gone || !got[0].Straight || got[0].Size != 200 || got[0].Valid != 100 ||
+			c.what != "name lost" && got[0].Name != "a.txt" {
+			t.Errorf("%s: %+v", c.what, got)
+		}
+	}
+}

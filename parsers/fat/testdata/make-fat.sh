@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes fat12.img.gz and fat32.img.gz: volumes of mkfs.fat, filled and partly
-# emptied by mtools. The content of a file is its name over and over.
+# emptied by mtools. The content of a file is its name over and over. And
+# exfat.img.gz, an empty volume of mkfs.exfat.
 set -eu
 out=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -29,4 +30,7 @@ for kind in 12 32; do
 	mdeltree -i "$img" ::Old
 	gzip -9n <"$img" >"$out/fat$kind.img.gz"
 done
+truncate -s 8M "$work/exfat.img"
+mkfs.exfat -L 'EMPTY' "$work/exfat.img" >/dev/null
+gzip -9n <"$work/exfat.img" >"$out/exfat.img.gz"
 rm -r "$work"
