@@ -20,6 +20,10 @@ ks-walk meta [OPTIONS] IMAGE
 What the metadata files of a volume say, a row each.
 
 volume         label, time of formatting, serial number, sizes, marks ($Volume)
+change journal its id, which is the time when it was made, and how far it goes
+               back ($UsnJrnl:$Max). One that is younger than the volume, or
+               goes back less far than it could, may have been deleted and made
+               again; the fault names what else explains it
 object id      an id that was given to a file to find it again after a move, as
                links do ($ObjId). time: when the id was made, where it holds that;
                such ids hold the network address of the machine that made them
@@ -87,7 +91,7 @@ func (t *table) meta(v opened, m *filesystem.Meta) error {
 }
 
 func metaLine(v opened, m *filesystem.Meta) string {
-	line := fmt.Sprintf("%d%s  %-13s  %s", v.Number, shadowName(v.snapshot), m.What, escape.Text(m.Value))
+	line := fmt.Sprintf("%d%s  %-14s  %s", v.Number, shadowName(v.snapshot), m.What, escape.Text(m.Value))
 	if m.Ref != (filesystem.Ref{}) {
 		path := m.Path
 		if path == "" && m.Fault == "" {

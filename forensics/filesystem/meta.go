@@ -14,7 +14,7 @@ import (
 // Meta is one thing that the metadata files of a volume say: of the volume, or
 // of a file without a look at the file.
 type Meta struct {
-	What   string // "volume", "object id", "reparse point", "quota"
+	What   string // "volume", "change journal", "object id", "reparse point", "quota"
 	Value  string // label, id, tag, SID
 	Ref    Ref    // of the file, 0-0 for none
 	Path   string // of the file today, "" where the reference means none
@@ -25,12 +25,12 @@ type Meta struct {
 	Offset int64  // in the image, -1 for none
 }
 
-// Meta yields what $Volume, $ObjId, $Reparse and $Quota say. What cannot be read
+// Meta yields what $Volume, $UsnJrnl:$Max, $ObjId, $Reparse and $Quota say. What cannot be read
 // of one is an error, and the rest is yielded.
 func (n *NTFS) Meta(ctx context.Context) iter.Seq2[Meta, error] {
 	return func(yield func(Meta, error) bool) {
 		g := metaReader{n: n, b: builder{n: n}, ctx: ctx, yield: yield}
-		_ = g.volume() && g.objectIDs() && g.reparsePoints() && g.quotas()
+		_ = g.volume() && g.journal() && g.objectIDs() && g.reparsePoints() && g.quotas()
 	}
 }
 
@@ -64,6 +64,40 @@ func (g *metaReader) volume() bool {
 		d += ", changed by chkdsk"
 	}
 	return g.row(Meta{What: "volume", Value: i.Label, Time: i.Created, Detail: d, Offset: -1}, err)
+}
+
+// journal says when the change journal was made, and whether that is explained.
+func (g *metaReader) journal() bool {
+	j, ok, err := g.n.cat.Journal()
+	if !ok {
+		return true
+	}
+	m := Meta{What: "change journal", Offset: -1}
+	if err == nil {
+		m.Ref, m.Path, m.Proof = RefOf(j.File().Was()), "$Extend/$UsnJrnl", "live"
+		m.Value, m.Time = fmt.Sprintf("%016x", j.ID), event.Ticks(j.ID)
+		m.Detail = fmt.Sprintf("keeps at least %d bytes, begins at USN %d, the next is %d", j.MaxSize, j.LowestUSN, j.Size())
+		m.Fault = g.journalFault(j)
+	}
+	return g.row(m, err)
+}
+
+// journalFault tells of a journal that does not go back as far as it could, or is
+// younger than the volume.
+func (g *metaReader) journalFault(j *ntfs.Journal) string {
+	const hour = 3600 * 10_000_000
+	kept := j.Size() - int64(min(j.LowestUSN, 1<<62))
+	switch volume := g.n.Info().Created; {
+	case j.ID == 0:
+		return "$Max, which says when it was made, is empty or cannot be read"
+	case kept < 0:
+		return "begins behind its end"
+	case j.LowestUSN > 0 && kept < int64(min(j.MaxSize, 1<<62)):
+		return "begins later than its size asks for: that was raised, or an older journal was deleted"
+	case volume.Valid() && event.Ticks(j.ID).Valid() && event.Ticks(j.ID) > volume+hour:
+		return "made later than the volume: an older one was deleted, or there was none until then"
+	}
+	return ""
 }
 
 func (g *metaReader) objectIDs() bool {

@@ -89,3 +89,53 @@ func TestObjectIDTime(t *testing.T) {
 	}
 	t.Error("not found")
 }
+
+// TestJournalMade changes $Max of the fixture, which stands in its entry: maximum
+// size, allocation delta, id, lowest USN.
+func TestJournalMade(t *testing.T) {
+	row := func(p patched) filesystem.Meta {
+		for m, err := range p.open(t).Meta(t.Context()) {
+			if err == nil && m.What == "change journal" {
+				return m
+			}
+		}
+		t.Fatal("no row")
+		return filesystem.Meta{}
+	}
+	p := fixtureVolume(t)
+	n := p.open(t)
+	f, _ := n.Catalog().File(lookup(t, n, "$Extend/$UsnJrnl").Entry)
+	var at int64
+	if s, ok := f.Stream("$Max"); ok {
+		for x := range s.Extents() {
+			at = x.Disk
+		}
+	}
+	if at <= 0 {
+		t.Fatal("no $Max")
+	}
+	put := func(off int64, v uint64) {
+		size := int64(8)
+		if off == 24 { // its last two bytes are the end of a stride: fixups
+			size = 6
+		}
+		for i := range size {
+			p.bytes[at+off+i] = byte(v >> (8 * i))
+		}
+	}
+	if m := row(p); !strings.Contains(m.Fault, "begins later than its size asks for") || !strings.Contains(m.Detail, "begins at USN 60817408, the next is 60895840") {
+		t.Errorf("%+v", m)
+	}
+	put(24, 0)
+	if m := row(p); m.Fault != "" {
+		t.Errorf("%+v", m)
+	}
+	put(16, 129577536000000000) // 2011-08-12
+	if m := row(p); !strings.Contains(m.Fault, "made later than the volume") || m.Time.String() != "2011-08-12T00:00:00.0000000Z" {
+		t.Errorf("%+v", m)
+	}
+	put(16, 0)
+	if m := row(p); !strings.Contains(m.Fault, "cannot be read") {
+		t.Errorf("%+v", m)
+	}
+}
