@@ -130,8 +130,8 @@ func TestJournalMade(t *testing.T) {
 	if m := row(p); m.Fault != "" {
 		t.Errorf("%+v", m)
 	}
-	put(16, 129577536000000000) // 2011-08-12
-	if m := row(p); !strings.Contains(m.Fault, "made later than the volume") || m.Time.String() != "2011-08-12T00:00:00.0000000Z" {
+	put(16, 129577536000000000) // 2011-08-14
+	if m := row(p); !strings.Contains(m.Fault, "made later than the volume") || m.Time.String() != "2011-08-14T00:00:00.0000000Z" {
 		t.Errorf("%+v", m)
 	}
 	put(16, 0)

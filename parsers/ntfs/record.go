@@ -211,6 +211,12 @@ func (r *Record) resident(b []byte, a *Attr, report func(Damage)) {
 	a.Value = b[vo : vo+int(vl) : vo+int(vl)]
 }
 
+// valueOff is where the value of a resident attribute begins in the record: behind
+// its name.
+func (r *Record) valueOff(a *Attr) int {
+	return a.Off + int(binary.LittleEndian.Uint16(r.data[a.Off+20:]))
+}
+
 func (r *Record) nonResident(b []byte, a *Attr, report func(Damage)) {
 	c := cursor.New(b)
 	c.Seek(16, "lowest VCN")

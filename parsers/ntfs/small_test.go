@@ -164,3 +164,42 @@ func TestSmallJournal(t *testing.T) {
 		t.Errorf("%d records", i)
 	}
 }
+
+// The place of a resident stream is that of its bytes, also behind a name.
+func TestResidentPlace(t *testing.T) {
+	b := smallVolume(t)
+	c := scan(t, bytes.NewReader(b), int64(len(b)))
+	named := 0
+	for f := range c.Files() {
+		for s := range f.Streams() {
+			if !s.Resident() || s.Size() == 0 || !f.InUse() {
+				continue
+			}
+			rd, err := s.Open(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := make([]byte, min(s.Size(), 16))
+			if _, err := rd.ReadAt(want, 0); err != nil && err != io.EOF {
+				t.Fatal(err)
+			}
+			for x := range s.Extents() {
+				got := bytes.Clone(b[x.Disk : x.Disk+int64(len(want))])
+				for i := range got {
+					if (x.Disk+int64(i))%512 >= 510 { // the update sequence stands there
+						got[i] = want[i]
+					}
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%v %x: %q at %#x, want %q", f.Ref(), s.Name(), got, x.Disk, want)
+				}
+			}
+			if len(s.Name()) > 0 {
+				named++
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no named one")
+	}
+}

@@ -247,7 +247,7 @@ func (s Stream) Extents() iter.Seq[Extent] {
 		cs := int64(s.f.c.v.geo.ClusterSize)
 		if s.Resident() {
 			if rec, a, err := s.attribute(); err == nil {
-				yield(Extent{Disk: offAdd(rec.Off, a.Off+24), Len: int64(len(a.Value))})
+				yield(Extent{Disk: offAdd(rec.Off, rec.valueOff(&a)), Len: int64(len(a.Value))})
 			}
 			return
 		}
