@@ -97,6 +97,7 @@ type digestOf struct {
 
 // chunk is what one piece of the $MFT gave.
 type chunk struct {
+	full [][]byte // before out
 	out  []byte
 	rows int
 	gaps int      // rows whose content could not be read
@@ -182,9 +183,13 @@ func (s *session) list(ctx context.Context, patterns []string, l lister, w *bufi
 				}
 			}
 			p.Add(512)
-			_, err := w.Write(c.out)
-			l.bufs.put(c.out)
-			return err
+			for _, out := range append(c.full, c.out) {
+				if _, err := w.Write(out); err != nil {
+					return err
+				}
+				l.bufs.put(out)
+			}
+			return nil
 		})
 		p.Done()
 		s.report(<-indexes)
@@ -241,12 +246,18 @@ type buffers struct {
 	free [][]byte
 }
 
+// A buffer is full after bufferSize; most rows fit into the room behind.
+const (
+	bufferSize = 192 << 10
+	bufferRoom = 64 << 10
+)
+
 func (b *buffers) get() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := len(b.free) - 1
 	if k < 0 {
-		return make([]byte, 0, 256<<10)
+		return make([]byte, 0, bufferSize+bufferRoom)
 	}
 	p := b.free[k]
 	b.free = b.free[:k]
@@ -282,6 +293,9 @@ func (l lister) chunk(ctx context.Context, piece filesystem.Piece) chunk {
 		}
 		if l.live && !e.InUse || l.deleted && e.InUse || l.changed && !l.vol.fs.Differs(e.Ref.Entry) {
 			continue
+		}
+		if len(c.out) > bufferSize {
+			c.full, c.out = append(c.full, c.out), l.bufs.get()
 		}
 		l.entry(ctx, e, &c, &buf)
 	}
