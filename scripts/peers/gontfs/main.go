@@ -3,13 +3,14 @@
 // of ours; a process of its own, since forged volumes send it into endless loops
 // and out of memory.
 //
-//	gontfs VOLUME.img
+//	gontfs [-walk] VOLUME.img
 //
 // One line for each name and stream that is in use: record, path, stream, size as
 // listed, SHA-256 as OpenStream reads it ("-" where it gives an error), created,
 // modified, accessed as FILETIME. Paths and streams are UTF-16 units, all but
 // printable ASCII as \uXXXX. Depth of directories and number of links, 20 by
-// default, are set to 5000.
+// default, are set to 5000. With -walk no content is read, entries that are not in
+// use are listed too, and all eight times: what scripts/bench/walk measures.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,17 +30,19 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: gontfs VOLUME.img")
+	walk := flag.Bool("walk", false, "no content, all times")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: gontfs [-walk] VOLUME.img")
 		os.Exit(2)
 	}
-	if err := list(os.Args[1]); err != nil {
+	if err := list(flag.Arg(0), *walk); err != nil {
 		fmt.Fprintln(os.Stderr, "gontfs:", err)
 		os.Exit(1)
 	}
 }
 
-func list(name string) error {
+func list(name string, walk bool) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -61,6 +65,13 @@ func list(name string) error {
 	w := bufio.NewWriter(os.Stdout)
 	defer w.Flush()
 	for h := range parser.ParseMFTFileWithOptions(context.Background(), table, parser.RangeSize(table), volume.ClusterSize, volume.RecordSize, 0, opt) {
+		if walk {
+			for _, path := range h.Links() {
+				fmt.Fprintf(w, "%d,%q,%d,%v,%d,%d,%d,%d,%d,%d,%d,%d\n", h.EntryNumber, path, h.FileSize, h.InUse, h.Created0x10.UnixNano(), h.LastModified0x10.UnixNano(),
+					h.LastRecordChange0x10.UnixNano(), h.LastAccess0x10.UnixNano(), h.Created0x30.UnixNano(), h.LastModified0x30.UnixNano(), h.LastRecordChange0x30.UnixNano(), h.LastAccess0x30.UnixNano())
+			}
+			continue
+		}
 		if !h.InUse {
 			continue
 		}
