@@ -3,6 +3,7 @@ package vss
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -186,6 +187,79 @@ func TestTwoVolumes(t *testing.T) {
 			t.Errorf("copy %d: %v, %v, %+v %+v", i+1, err, c.Damage(), a.Records, a.Clusters)
 		}
 	}
+}
+
+// What dfir_ntfs says of the two volumes (msuhanov, commit ec3ae08, test_cases.py,
+// test_shadow_two_volumes_1): a file of ones, later of twos; and the MD5 of all
+// allocated clusters but the last, as The Sleuth Kit extracted them where Windows
+// showed the copies. In the second Windows showed blocks of its own as zeros.
+func TestTwoVolumesUpstream(t *testing.T) {
+	const off, cluster = 34603008, 4096
+	_, got := openAll(t, origin(t, "images/vss/dfir_ntfs/vss_1_vol.qcow2", off),
+		Options{Others: []Origin{origin(t, "images/vss/dfir_ntfs/vss_2_stor.qcow2", off)}})
+	want := []struct {
+		text   byte
+		zeroed bool
+		md5    string
+	}{{'1', false, "1c3920a329d6ce78bd6b837fad79e4e4"}, {'2', true, "2f2e7ea121b37b2d83ff6a86648441fd"}}
+	if len(got) != len(want) {
+		t.Fatalf("%d copies", len(got))
+	}
+	for i, n := range got {
+		b := make([]byte, 172*cluster)
+		if _, err := n.ReadAt(b, 1837*cluster); err != nil || !bytes.Equal(b, append(bytes.Repeat([]byte{want[i].text}, 703800), make([]byte, 712)...)) {
+			t.Errorf("copy %d: %v, %.20q", i+1, err, b)
+		}
+		h := md5.New()
+		bitmap := content(t, scan(t, n), 6)
+		b = b[:cluster]
+		for k := range int64(len(bitmap)*8 - 1) {
+			if bitmap[k/8]>>(k%8)&1 == 0 {
+				continue
+			}
+			if m, err := n.ReadAt(b, k*cluster); m < cluster {
+				t.Fatal(k, err)
+			}
+			if want[i].zeroed && bytes.HasPrefix(b, identifier[:]) {
+				clear(b)
+			}
+			h.Write(b)
+		}
+		if s := hex.EncodeToString(h.Sum(nil)); s != want[i].md5 {
+			t.Errorf("copy %d: %s", i+1, s)
+		}
+	}
+
+	_, got = openAll(t, origin(t, "images/vss/dfir_ntfs/vss_2_stor.qcow2", off), Options{})
+	if len(got) != 1 {
+		t.Fatalf("%d copies of the volume of stores", len(got))
+	}
+	b := make([]byte, 2*cluster)
+	if _, err := got[0].ReadAt(b, 40*cluster); err != nil || !bytes.Equal(b, append(bytes.Repeat([]byte("STORAGE"), 1100), make([]byte, 492)...)) {
+		t.Errorf("%v, %.20q", err, b)
+	}
+	if sum := md5.Sum(content(t, scan(t, got[0]), 0)); hex.EncodeToString(sum[:]) != "58f3e851fa2c9b9c7a631db912386e21" {
+		t.Errorf("$MFT: %x", sum)
+	}
+}
+
+// content is the unnamed stream of an entry.
+func content(t *testing.T, c *ntfs.Catalog, entry uint64) []byte {
+	t.Helper()
+	f, _ := c.File(entry)
+	s, ok := f.Stream("")
+	if !ok {
+		t.Fatal(entry)
+	}
+	rd, err := s.Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := rd.WriteTo(&b); err != nil {
+		t.Error(err)
+	}
+	return b.Bytes()
 }
 
 // Without the volume the error names the one that is wanted.
