@@ -1,6 +1,7 @@
 package fve
 
 import (
+	"cmp"
 	"errors"
 	"hash/crc32"
 	"slices"
@@ -12,10 +13,12 @@ import (
 // eow is what a volume that encrypts on write knows of its chunks: a bitmap for
 // each region, in which a set bit is a chunk that is encrypted.
 type eow struct {
-	off, size int64 // of the information
-	chunk     int64
-	logSize   int64
-	regions   []region
+	copies  []int64 // places of the information
+	size    int64   // of each
+	chunk   int64
+	logSize int64
+	bitmaps []int64 // their places
+	regions []region
 }
 
 type region struct {
@@ -33,9 +36,9 @@ const (
 	maxBitmap = 64 << 20 // of all regions
 )
 
-// openEOW reads the better of the two copies of the information. Windows wipes
-// both once all is encrypted, and leaves the boot sector: then there is nothing
-// to ask.
+// openEOW reads both copies of the information and takes the first that is good.
+// Windows wipes both once all is encrypted, and leaves the boot sector: then there
+// is nothing to ask.
 func (v *Volume) openEOW() {
 	wiped := 0
 	for _, off := range v.boot.eow {
@@ -43,18 +46,22 @@ func (v *Volume) openEOW() {
 			continue
 		}
 		e, err := v.readEOW(off)
-		if errors.Is(err, errWiped) {
+		switch {
+		case errors.Is(err, errWiped):
 			if wiped++; wiped == len(v.boot.eow) {
 				v.EOW = false
 			}
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			v.report(off, err, "information of encrypt-on-write")
-			continue
+		case v.eow == nil:
+			v.eow = e
+		default:
+			v.eow.copies = append(v.eow.copies, off)
+			v.eow.size = max(v.eow.size, e.size)
 		}
-		v.eow = e
-		return
+	}
+	if v.eow != nil {
+		v.readRegions(v.eow)
 	}
 }
 
@@ -80,7 +87,7 @@ func (v *Volume) readEOW(off int64) (*eow, error) {
 	}
 	c = cursor.At(b, off)
 	c.Skip(20, "head")
-	e := &eow{off: off, size: int64(n), chunk: int64(c.U32("chunk size")), logSize: int64(c.U32("size of the log"))}
+	e := &eow{copies: []int64{off}, size: int64(n), chunk: int64(c.U32("chunk size")), logSize: int64(c.U32("size of the log"))}
 	c.Skip(8, "regions")
 	sum := c.U32("CRC-32")
 	clear(b[36:40])
@@ -91,27 +98,26 @@ func (v *Volume) readEOW(off int64) (*eow, error) {
 		return nil, cursor.Errorf(off+20, "chunks of %d bytes", e.chunk)
 	}
 	c.Seek(hs, "bitmaps")
-	left := int64(maxBitmap)
 	for c.Left() >= 8 {
-		at := int64(c.U64("bitmap") & (1<<63 - 1))
+		e.bitmaps = append(e.bitmaps, int64(c.U64("bitmap")&(1<<63-1)))
+	}
+	return e, nil
+}
+
+// readRegions reads the bitmaps. What a bitmap that cannot be read was for cannot
+// be told: its region is left out, and nothing is known of it.
+func (v *Volume) readRegions(e *eow) {
+	left := int64(maxBitmap)
+	for _, at := range e.bitmaps {
 		r, err := v.readRegion(at, left)
-		if err == nil {
-			left -= r.size
-		}
 		if err != nil {
 			v.report(at, err, "bitmap of encrypt-on-write")
-			r.off = -1 // which part of the volume it was for cannot be told
+			continue
 		}
+		left -= r.size
 		e.regions = append(e.regions, r)
 	}
-	e.regions = slices.DeleteFunc(e.regions, func(r region) bool { return r.off < 0 })
-	slices.SortFunc(e.regions, func(a, b region) int {
-		if a.off < b.off {
-			return -1
-		}
-		return 1
-	})
-	return e, nil
+	slices.SortFunc(e.regions, func(a, b region) int { return cmp.Compare(a.off, b.off) })
 }
 
 // readRegion decodes the head of a bitmap and the newer of its two records.

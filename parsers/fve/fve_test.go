@@ -239,6 +239,41 @@ func walk(t *testing.T, r *Reader) {
 	}
 }
 
+// Volumes that libbde 20190102 and dislocker 0.7.2 do not open, whole, as
+// dissect.fve (commit 964efee) reads them in pieces of 8 KiB: in longer ones it
+// takes what follows in a piece for the chunk that the piece begins in.
+func TestHalfConverted(t *testing.T) {
+	for _, c := range []struct{ file, password, sha256 string }{
+		{"images/bde/cryptsetup/bitlk-partially-encrypted-aes-cbc-128.E01", "anaconda", "33aa91a1945d19ac2a72e2dcbf2eac413a316c675d78c191ee311089bfc020b3"},
+		{"images/bde/dissect.fve/eow_partial.E01", "password12!@", "05643efa277b704661177f2ecfaebf5943ad252064e3e743d165e18708031bde"},
+		{"images/bde/dissect.fve/decrypted.E01", "", "b3f17a20397b06aa2030da90398cb5e02b5138e96bfe63316c0f863a66282b82"},
+	} {
+		v := open(t, c.file)
+		if c.password != "" {
+			if err := v.Unlock(Password(c.password)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := v.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		if _, err := io.Copy(h, io.NewSectionReader(r, 0, r.Size())); err != nil {
+			t.Errorf("%s: %v", c.file, err)
+		}
+		if got := hex.EncodeToString(h.Sum(nil)); got != c.sha256 {
+			t.Errorf("%s: %s", c.file, got)
+		}
+		for _, at := range v.boot.eow { // both copies are hidden, unless Windows wiped them
+			b := make([]byte, 512)
+			if _, err := r.ReadAt(b, at); v.EOW && (err != nil || !bytes.Equal(b, make([]byte, 512))) {
+				t.Errorf("%s: at %#x %.8q, %v", c.file, at, b, err)
+			}
+		}
+	}
+}
+
 // A key that is not right, a password that is mistyped, a locked volume.
 func TestWrongKeys(t *testing.T) {
 	v := open(t, "images/bde/cryptsetup/bitlk-aes-xts-128.E01")

@@ -34,7 +34,9 @@ func (v *Volume) reserve() {
 		add(v.headerOff, v.headerLen)
 	}
 	if e := v.eow; e != nil {
-		add(e.off, (e.size+v.boot.sector-1)&^(v.boot.sector-1))
+		for _, off := range e.copies {
+			add(off, e.size)
+		}
 		for _, r := range e.regions {
 			add(r.at, r.size)
 			add(r.logAt, e.logSize)
